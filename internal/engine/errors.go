@@ -1,0 +1,66 @@
+package engine
+
+import "errors"
+
+// Class is one of the few kinds of failure that callers act on.
+type Class string
+
+// The error classes. Everything that is none of them is a defect or the caller's
+// context ending.
+const (
+	NotFound    Class = "not found"
+	Exists      Class = "already exists"
+	Conflict    Class = "conflict"    // somebody else changed it meanwhile: observe again
+	Invalid     Class = "invalid"     // with the field's path; retrying does not help
+	Immutable   Class = "immutable"   // only replacing the object can do it
+	Forbidden   Class = "forbidden"   // credentials or ownership
+	Unavailable Class = "unavailable" // the platform cannot be reached or is busy: retry
+)
+
+// Error is a failure with its class. Key and Path are set by the layer that knows
+// them; Hint says what to do and never repeats Err.
+type Error struct {
+	Class Class
+	Key   Key
+	Path  string
+	Hint  string
+	Err   error
+}
+
+// Error reads "kind key: path: cause. Hint".
+func (e *Error) Error() string {
+	s := ""
+	if e.Key.Name != "" {
+		s = e.Key.Kind + " " + e.Key.String() + ": "
+	}
+	if e.Path != "" {
+		s += e.Path + ": "
+	}
+	if e.Err != nil {
+		s += e.Err.Error()
+	} else {
+		s += string(e.Class)
+	}
+	if e.Hint != "" {
+		s += ". " + e.Hint
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// New makes an Error of a class from a cause.
+func New(class Class, err error) *Error { return &Error{Class: class, Err: err} }
+
+// ClassOf returns the class of the outermost Error in err's chain, or "".
+func ClassOf(err error) Class {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	return ""
+}
+
+// Is reports whether err is of the class.
+func Is(err error, class Class) bool { return ClassOf(err) == class }

@@ -1,0 +1,117 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+)
+
+// Message is one message, in or out. Byte slices are owned by the batch: whoever
+// keeps one beyond the call copies it.
+type Message struct {
+	Topic       string            // in: full name of the partitioned topic; out: destination, "" is the configured output
+	Partition   int               // in: partition, 0 for an unpartitioned topic; out: ignored
+	ID          string            // in: broker's id, printable and unique within the topic
+	Key         []byte            // nil: no key
+	Value       []byte            // nil is legal (a tombstone) and differs from empty
+	Properties  map[string]string // nil: none
+	EventTime   int64             // ms since the epoch, 0: not set
+	PublishTime int64             // ms since the epoch
+	Redelivery  int               // in: how many times it was delivered before
+}
+
+// Size is what the message counts against byte limits.
+func (m *Message) Size() int64 {
+	n := len(m.Key) + len(m.Value) + len(m.ID) + 64
+	for k, v := range m.Properties {
+		n += len(k) + len(v) + 16
+	}
+	return int64(n)
+}
+
+// Batch is what one Read returned: messages of one lane in their order. Token is the
+// lane's own, opaque to everyone else.
+type Batch struct {
+	Messages []Message
+	Token    any
+}
+
+// Verdict settles one message of a batch.
+type Verdict struct {
+	Redeliver bool          // false: done, acknowledge it
+	Delay     time.Duration // with Redeliver: not before
+}
+
+// Source opens lanes. A lane is one ordered path; lanes are independent.
+type Source interface {
+	// Open claims what the source reads. Called once.
+	Open(ctx context.Context) ([]Lane, error)
+	// Close releases it; safe after a failed Open and twice.
+	Close(ctx context.Context) error
+}
+
+// Lane is read by one goroutine at a time.
+type Lane interface {
+	// Name identifies the lane in logs and metrics: topic and partition.
+	Name() string
+	// Ordered lanes deliver in order and cannot redeliver one message alone: the
+	// pipeline retries in place and settles in order.
+	Ordered() bool
+	// Read blocks for at least one message; at most max messages and about maxBytes.
+	// io.EOF: the source is finished. Other errors are retried with backoff.
+	Read(ctx context.Context, max int, maxBytes int64) (Batch, error)
+	// Settle applies verdicts to the first len(v) messages of the batch not settled
+	// yet and returns once the broker has confirmed them. Ordered lanes get no
+	// Redeliver. ErrFenced: another instance took the lane over; stop it.
+	Settle(ctx context.Context, b Batch, v []Verdict) error
+}
+
+// Result is what a function made of one input message.
+type Result struct {
+	Outputs []Message
+	Err     error // the user's failure: counted, retried, dead-lettered; never ends the process
+}
+
+// Functions makes a Function for each lane; lane is a number from 0.
+type Functions interface {
+	ForLane(ctx context.Context, lane int) (Function, error)
+}
+
+// Function runs user code on a batch.
+type Function interface {
+	// Invoke returns one Result per message, in order. An error means that the
+	// runtime itself failed (a dead worker): nothing of the batch counts as done and
+	// the pipeline calls again with backoff. A call over its time or memory limit is
+	// the message's Err, not an error.
+	Invoke(ctx context.Context, in []Message) ([]Result, error)
+	Close(ctx context.Context) error
+}
+
+// Sink takes results.
+type Sink interface {
+	// Write returns nil once every message is durable (confirmed by the broker,
+	// synced to disk). On an error a prefix, given by n, is durable and the rest is
+	// not known to be: writing the rest again may duplicate but never loses or reorders.
+	Write(ctx context.Context, out []Message) (n int, err error)
+	Close(ctx context.Context) error
+}
+
+// Observer is told what happened, for metrics and last exceptions. Calls are cheap
+// and may come from several lanes at once.
+type Observer interface {
+	Received(n int)
+	Processed(n int, took time.Duration)
+	Failed(class FailureClass, err error)
+	DeadLettered(n int)
+}
+
+// FailureClass says whose failure it was, in Pulsar's words.
+type FailureClass string
+
+// User is the function's own failure, System ours or the broker's, SourceFailure and
+// SinkFailure a connector's.
+const (
+	User          FailureClass = "user"
+	System        FailureClass = "system"
+	SourceFailure FailureClass = "source"
+	SinkFailure   FailureClass = "sink"
+)
