@@ -1,0 +1,51 @@
+// Command terraform-provider-functionmesh is the Terraform plugin when Terraform
+// starts it, and the workstation command line when a person does. It only decides
+// which of the two is wanted and forwards signals.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/command"
+)
+
+// version is set by the linker.
+var version = "0.0.0-dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+	}
+	os.Exit(command.ExitCode(err))
+}
+
+func run(ctx context.Context) error {
+	cli := command.New(command.Options{
+		Version: version, Commit: commit(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	})
+	return cli.ExecuteContext(ctx)
+}
+
+// commit is the revision that the Go tool stamped into the build, if it did.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
