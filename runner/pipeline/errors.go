@@ -18,3 +18,18 @@ func (e *TerminalError) Error() string { return e.Reason + ": " + e.Err.Error() 
 
 // Unwrap gives the cause.
 func (e *TerminalError) Unwrap() error { return e.Err }
+
+// MessageError is returned by Sink.Write for a message that the sink refuses for what
+// it is: too large, or for a destination that does not exist. Waiting cannot help, so
+// it counts as the failure of the function that made the message.
+type MessageError struct{ Err error }
+
+// Error gives the cause.
+func (e *MessageError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *MessageError) Unwrap() error { return e.Err }
+
+// ErrGrace is returned by Run when draining took longer than the grace period. What
+// was not settled by then is delivered again to the next instance.
+var ErrGrace = errors.New("not drained within the grace period")

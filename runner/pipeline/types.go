@@ -91,6 +91,9 @@ type Sink interface {
 	// Write returns nil once every message is durable (confirmed by the broker,
 	// synced to disk). On an error a prefix, given by n, is durable and the rest is
 	// not known to be: writing the rest again may duplicate but never loses or reorders.
+	// A *MessageError says that message n can never be written as it is: it is then
+	// the failure of the input message that caused it, not of the sink.
+	// Several lanes write at once: implementations lock where they must.
 	Write(ctx context.Context, out []Message) (n int, err error)
 	Close(ctx context.Context) error
 }
