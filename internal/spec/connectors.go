@@ -1,0 +1,93 @@
+package spec
+
+import "slices"
+
+// Connector describes one built-in connector: what it is called and what its config
+// may say. The runner implements exactly this table.
+type Connector struct {
+	Name   string
+	Doc    string
+	Kinds  []Kind // source, sink or both
+	Fields []ConfigField
+}
+
+// Types of a config field, in JSON Schema's words.
+const (
+	TypeString  = "string"
+	TypeInteger = "integer"
+	TypeNumber  = "number"
+)
+
+// ConfigField is one setting of a connector's config object. Numbers are never
+// negative, a required string is never empty.
+type ConfigField struct {
+	Name     string
+	Type     string // TypeString, TypeInteger, TypeNumber
+	Doc      string
+	Required bool
+	Default  any      // nil: none
+	Values   []string // nil: any
+	Kinds    []Kind   // nil: all kinds of the connector
+}
+
+// Connectors lists the built-in connectors by name.
+func Connectors() []Connector {
+	return []Connector{fileConnector(), generatorConnector()}
+}
+
+// LookupConnector finds a built-in connector.
+func LookupConnector(name string) (Connector, bool) {
+	all := Connectors()
+	i := slices.IndexFunc(all, func(c Connector) bool { return c.Name == name })
+	if i < 0 {
+		return Connector{}, false
+	}
+	return all[i], true
+}
+
+// FieldsFor lists the fields that the connector knows as a component of a kind.
+func (c Connector) FieldsFor(kind Kind) []ConfigField {
+	var fields []ConfigField
+	for _, f := range c.Fields {
+		if f.Kinds == nil || slices.Contains(f.Kinds, kind) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func fileConnector() Connector {
+	return Connector{
+		Name:  "file",
+		Doc:   "A file on the machine of the instance, one message per line.",
+		Kinds: []Kind{KindSource, KindSink},
+		Fields: []ConfigField{
+			{
+				Name: "path", Type: TypeString, Required: true,
+				Doc: "File to read or to append to; a relative path starts at the directory of the configuration.",
+			},
+			{
+				Name: "format", Type: TypeString, Default: "lines", Values: []string{"lines", "ndjson"},
+				Doc: "lines: the bytes of a line. ndjson: one JSON document per line, checked.",
+			},
+			{
+				Name: "mode", Type: TypeString, Default: "tail", Values: []string{"tail", "whole"}, Kinds: []Kind{KindSource},
+				Doc: "tail: read the file and wait for more. whole: read it once to its end.",
+			},
+		},
+	}
+}
+
+func generatorConnector() Connector {
+	return Connector{
+		Name:  "generator",
+		Doc:   "Made-up messages, numbered from 0.",
+		Kinds: []Kind{KindSource},
+		Fields: []ConfigField{
+			{Name: "count", Type: TypeInteger, Default: int64(0), Doc: "How many messages; 0 is without end."},
+			{Name: "rate", Type: TypeNumber, Default: int64(0), Doc: "Messages per second; 0 is as fast as possible."},
+			{Name: "size", Type: TypeInteger, Default: int64(0), Doc: "Pads a message to this many bytes; 0 pads nothing."},
+			{Name: "template", Type: TypeString, Default: "{n}", Doc: "Text of a message; {n} is its number."},
+		},
+	}
+}
