@@ -5,7 +5,8 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-// Clients are one platform's engine clients, by kind.
+// Clients is one platform: a client per kind. A nil client is a kind that the
+// platform does not have. A mesh needs none: NewMeshClient makes it of components.
 type Clients struct {
 	Tenants    engine.Client[spec.Tenant]
 	Namespaces engine.Client[spec.Namespace]
