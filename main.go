@@ -11,11 +11,20 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/command"
+	"github.com/functionmesh/terraform-provider-functionmesh/provider"
 )
 
 // version is set by the linker.
-var version = "0.0.0-dev"
+var version = "dev"
+
+const (
+	address = "registry.terraform.io/functionmesh/functionmesh"
+	// pluginCookie is in the environment of a process that Terraform starts as a plugin.
+	pluginCookie = "TF_PLUGIN_MAGIC_COOKIE"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -29,6 +38,10 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	debugger := len(os.Args) == 2 && os.Args[1] == "-debug"
+	if debugger || len(os.Args) == 1 && os.Getenv(pluginCookie) != "" {
+		return providerserver.Serve(ctx, provider.New(version), providerserver.ServeOpts{Address: address, ProtocolVersion: 6, Debug: debugger})
+	}
 	cli := command.New(command.Options{
 		Version: version, Commit: commit(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

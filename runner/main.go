@@ -17,7 +17,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "0.0.0-dev"
+var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
