@@ -7,7 +7,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Budget bounds the bytes that all lanes of an instance hold at once.
+// Budget bounds the bytes that all lanes of an instance hold at once. Room for what a
+// lane reads is taken before it reads. What a call of user code returns is counted
+// when it returns and may exceed the bound until it is written, by at most one call's
+// outputs per lane.
 type Budget struct {
 	limit int64
 	sem   *semaphore.Weighted
@@ -27,20 +30,40 @@ func (b *Budget) InUse() int64 { return b.used.Load() }
 // Peak is the most that was ever held.
 func (b *Budget) Peak() int64 { return b.peak.Load() }
 
-func (b *Budget) acquire(ctx context.Context, n int64) error {
-	if err := b.sem.Acquire(ctx, n); err != nil {
+// hold is one lane's part of the budget.
+type hold struct {
+	budget *Budget
+	leased int64 // taken from the semaphore
+	used   int64 // what InUse counts
+}
+
+// lease takes room for n bytes before they exist.
+func (h *hold) lease(ctx context.Context, n int64) error {
+	if err := h.budget.sem.Acquire(ctx, n); err != nil {
 		return err
 	}
-	used := b.used.Add(n)
-	for {
-		peak := b.peak.Load()
-		if used <= peak || b.peak.CompareAndSwap(peak, used) {
-			return nil
+	h.leased += n
+	return nil
+}
+
+// count says that n more bytes exist. It never waits: all lanes waiting for room while
+// each holds some would wait for ever.
+func (h *hold) count(n int64) {
+	h.used += n
+	if over := h.used - h.leased; over > 0 && h.budget.sem.TryAcquire(over) {
+		h.leased += over
+	}
+	used := h.budget.used.Add(n)
+	for peak := h.budget.peak.Load(); used > peak; peak = h.budget.peak.Load() {
+		if h.budget.peak.CompareAndSwap(peak, used) {
+			return
 		}
 	}
 }
 
-func (b *Budget) release(n int64) {
-	b.used.Add(-n)
-	b.sem.Release(n)
+// release gives everything back.
+func (h *hold) release() {
+	h.budget.used.Add(-h.used)
+	h.budget.sem.Release(h.leased)
+	h.used, h.leased = 0, 0
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
@@ -20,4 +21,46 @@ type Config struct {
 	Observer     Observer        // nil: nobody is told
 	Logger       *slog.Logger    // nil: discarded
 	Drain        <-chan struct{} // closed: stop reading, finish, settle, return nil (R7)
+}
+
+// What an unset limit means.
+const (
+	defaultBatchMessages = 1000
+	defaultBatchBytes    = 1 << 20
+	defaultInFlightBytes = 16 << 20
+	defaultGrace         = 30 * time.Second
+	defaultBackoff       = 100 * time.Millisecond
+	defaultMaxBackoff    = 10 * time.Second
+)
+
+const atMostOnce = "atmost_once"
+
+// withDefaults fills every unset field.
+func (c Config) withDefaults() Config {
+	c.Limits.BatchMessages = positive(c.Limits.BatchMessages, defaultBatchMessages)
+	c.Limits.BatchBytes = positive(c.Limits.BatchBytes, defaultBatchBytes)
+	c.Limits.InFlightBytes = positive(c.Limits.InFlightBytes, defaultInFlightBytes)
+	c.Limits.GraceMs = positive(c.Limits.GraceMs, defaultGrace.Milliseconds())
+	c.Delivery.BackoffMs = positive(c.Delivery.BackoffMs, defaultBackoff.Milliseconds())
+	c.Delivery.MaxBackoffMs = positive(c.Delivery.MaxBackoffMs, defaultMaxBackoff.Milliseconds())
+	if c.Budget == nil {
+		c.Budget = NewBudget(c.Limits.InFlightBytes)
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Sink == nil {
+		c.Sink = dropped{}
+	}
+	return c
+}
+
+func positive[N int | int64](n, otherwise N) N {
+	if n > 0 {
+		return n
+	}
+	return otherwise
 }

@@ -33,3 +33,10 @@ func (e *MessageError) Unwrap() error { return e.Err }
 // ErrGrace is returned by Run when draining took longer than the grace period. What
 // was not settled by then is delivered again to the next instance.
 var ErrGrace = errors.New("not drained within the grace period")
+
+// ErrUnsent is wrapped by a Sink.Write error when nothing after the durable prefix was
+// handed to the broker: writing the rest again cannot duplicate, whatever the guarantee.
+var ErrUnsent = errors.New("not sent")
+
+// errDrained ends a lane that waits to retry while the instance drains.
+var errDrained = errors.New("drained")

@@ -3,14 +3,142 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 )
+
+// closeTimeout bounds how long Run waits for one part to close.
+const closeTimeout = 5 * time.Second
 
 // Run moves messages until the source is finished, Drain is closed or ctx ends.
 //
 //   - Drain closed: nil once everything read is settled, ErrGrace when that took longer
 //     than Limits.GraceMs.
-//   - ctx cancelled: stops at once with the context's error; nothing unsettled is lost.
+//   - ctx cancelled: stops at once with the context's cause; nothing unsettled is lost.
 //   - a *TerminalError of any part ends all lanes and is returned.
+//
+// An instance all of whose lanes were taken over, or that has none, waits for Drain:
+// ending would have it restarted, and take them back.
 func Run(ctx context.Context, c Config) error {
-	return errors.New("pipeline: not assembled")
+	c = c.withDefaults()
+	hard, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer closeAll(ctx, c)
+
+	lanes, err := c.Source.Open(hard)
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	r := &run{Config: c, drained: make(chan struct{})}
+	watch := r.watchDrain(hard, stop)
+	err = r.lanes(hard, lanes)
+	if err == nil && r.idle(len(lanes)) {
+		err = r.waitDrain(hard)
+	}
+	if cause := context.Cause(hard); cause != nil {
+		err = cause
+	}
+	stop(nil)
+	<-watch
+	return err
+}
+
+// run is what all lanes share.
+type run struct {
+	Config
+	drained chan struct{} // closed by watchDrain when Drain is
+	fenced  atomic.Int32
+}
+
+// watchDrain turns the end of the grace period into a hard stop. The channel it returns
+// is closed when its goroutine has ended.
+func (r *run) watchDrain(hard context.Context, stop context.CancelCauseFunc) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-r.Drain:
+		case <-hard.Done():
+			return
+		}
+		close(r.drained)
+		t := time.NewTimer(time.Duration(r.Limits.GraceMs) * time.Millisecond)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			stop(ErrGrace) // R7: within the grace period, or not at all
+		case <-hard.Done():
+		}
+	}()
+	return done
+}
+
+// lanes runs one goroutine per lane and waits for all.
+func (r *run) lanes(hard context.Context, lanes []Lane) error {
+	if len(lanes) == 0 {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(hard)
+	// A fair share each: lanes that hold room while they wait for messages must not
+	// starve the others.
+	share := max(1, min(r.Limits.BatchBytes, r.Budget.limit/int64(len(lanes))))
+	for i, source := range lanes {
+		group.Go(func() error {
+			f, err := r.function(ctx, i)
+			if err != nil {
+				return fmt.Errorf("lane %s: %w", source.Name(), err)
+			}
+			defer r.closed(ctx, "function", f.Close)
+			l := newLane(r, source, f, share)
+			return l.loop(ctx)
+		})
+	}
+	return group.Wait()
+}
+
+func (r *run) function(ctx context.Context, lane int) (Function, error) {
+	if r.Functions == nil {
+		return unchanged{}, nil
+	}
+	return r.Functions.ForLane(ctx, lane)
+}
+
+// idle says whether Run must wait although no lane is left.
+func (r *run) idle(lanes int) bool { return lanes == 0 || r.fenced.Load() > 0 }
+
+func (r *run) waitDrain(hard context.Context) error {
+	select {
+	case <-r.drained:
+	case <-hard.Done():
+	}
+	return nil
+}
+
+// closeAll closes what Run was given, each part once, in the direction of the data.
+func closeAll(ctx context.Context, c Config) {
+	r := run{Config: c}
+	r.closed(ctx, "source", c.Source.Close)
+	r.closed(ctx, "sink", c.Sink.Close)
+	if c.DeadLetter != nil {
+		r.closed(ctx, "dead letter sink", c.DeadLetter.Close)
+	}
+}
+
+// closed runs close even when ctx has ended. A failure is only worth a line: whatever
+// was settled is durable already.
+func (r *run) closed(ctx context.Context, what string, closing func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := closing(ctx); err != nil {
+		r.Logger.Warn("cannot close "+what, "error", err)
+	}
+}
+
+// terminal says whether no retry can help.
+func terminal(err error) bool {
+	var t *TerminalError
+	return errors.As(err, &t)
 }

@@ -1,0 +1,103 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+)
+
+// givenUp says whether a message that failed is beyond its last retry.
+func (l *lane) givenUp(err error, retries int) bool {
+	var lasting *lastingError
+	return retries >= l.Delivery.MaxRetries || errors.As(err, &lasting)
+}
+
+// verdicts decides over every message of an unordered batch. Those given up are
+// dead-lettered here, before they are acknowledged.
+func (l *lane) verdicts(ctx context.Context, w *work) ([]Verdict, error) {
+	v := make([]Verdict, len(w.results))
+	var dead []Message
+	var owners []int
+	for i := range w.results {
+		err, in := w.results[i].Err, &w.Messages[i]
+		switch {
+		case err == nil:
+		case l.givenUp(err, in.Redelivery):
+			dead = append(dead, deadLetter(in, l.Subscription, err, in.Redelivery+1))
+			owners = append(owners, i)
+		default:
+			// R5: later and alone; the others go on.
+			v[i] = Verdict{Redeliver: true, Delay: l.retry.delay(in.Redelivery)}
+		}
+	}
+	n, err := l.bury(ctx, dead)
+	if err == nil {
+		return v, nil
+	}
+	if stop := l.stops(ctx, err); stop != nil {
+		return nil, stop
+	}
+	// R5: a dead letter that cannot be written is not acknowledged.
+	for _, i := range owners[n:] {
+		v[i] = Verdict{Redeliver: true, Delay: l.retry.most}
+	}
+	return v, nil
+}
+
+// resolve retries message at of an ordered lane until it succeeds or is given up; then
+// its result is an empty one. It takes no longer than retries x backoff.
+func (l *lane) resolve(ctx context.Context, w *work, at int) error {
+	if w.attempts == nil {
+		w.attempts = map[int]int{}
+	}
+	in := w.Messages[at : at+1]
+	for !l.givenUp(w.results[at].Err, w.attempts[at]) {
+		if err := l.retry.wait(ctx, l.drained, w.attempts[at]); err != nil {
+			return err
+		}
+		w.attempts[at]++
+		results, took, err := l.invoke(ctx, in)
+		w.took += took
+		if err != nil {
+			return err
+		}
+		l.received(&in[0], &results[0])
+		if w.results[at] = results[0]; results[0].Err == nil {
+			return nil
+		}
+	}
+	dead := deadLetter(&in[0], l.Subscription, w.results[at].Err, w.attempts[at]+1)
+	for attempt := 0; ; attempt++ {
+		_, err := l.bury(ctx, []Message{dead})
+		if err == nil {
+			w.results[at] = Result{}
+			w.processed-- // an empty result counts as processed when it is delivered
+			return nil
+		}
+		if stop := l.stops(ctx, err); stop != nil {
+			return stop
+		}
+		if err := l.retry.wait(ctx, l.drained, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// bury writes dead letters and returns how many are durable.
+func (l *lane) bury(ctx context.Context, dead []Message) (int, error) {
+	if len(dead) == 0 {
+		return 0, nil
+	}
+	if l.DeadLetter == nil {
+		l.Logger.Warn("messages dropped after their last retry", "lane", l.source.Name(),
+			"messages", len(dead), "reason", dead[len(dead)-1].Properties[DeadReason])
+		return len(dead), nil
+	}
+	n, err := l.DeadLetter.Write(ctx, dead)
+	l.Observer.DeadLettered(n)
+	if err != nil && n < len(dead) {
+		l.Observer.Failed(SinkFailure, err)
+		l.Logger.Warn("cannot write a dead letter; the message is kept", "lane", l.source.Name(), "error", err)
+		return n, err
+	}
+	return len(dead), nil
+}
