@@ -24,24 +24,25 @@ const (
 	address = "registry.terraform.io/functionmesh/functionmesh"
 	// pluginCookie is in the environment of a process that Terraform starts as a plugin.
 	pluginCookie = "TF_PLUGIN_MAGIC_COOKIE"
+	debugFlag    = "-debug" // serve the provider for a debugger instead of for Terraform
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx)
-	stop()
+	err := run(context.Background(), os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 	}
 	os.Exit(command.ExitCode(err))
 }
 
-func run(ctx context.Context) error {
-	debugger := len(os.Args) == 2 && os.Args[1] == "-debug"
-	if debugger || len(os.Args) == 1 && os.Getenv(pluginCookie) != "" {
+func run(ctx context.Context, args []string) error {
+	debugger := len(args) == 1 && args[0] == debugFlag
+	if debugger || len(args) == 0 && os.Getenv(pluginCookie) != "" {
 		return providerserver.Serve(ctx, provider.New(version), providerserver.ServeOpts{Address: address, ProtocolVersion: 6, Debug: debugger})
 	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	cli := command.New(command.Options{
 		Version: version, Commit: commit(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

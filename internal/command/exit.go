@@ -2,10 +2,9 @@ package command
 
 import (
 	"errors"
-	"strings"
 )
 
-// The exit codes. `run` adds wire.ExitTerminal for an instance that no restart can help.
+// The exit codes. An error may carry its own, as those of `run` do.
 const (
 	ExitOK      = 0
 	ExitFailure = 1 // the command was understood and failed
@@ -21,21 +20,28 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
+// ExitCode makes it the caller's mistake.
+func (e *UsageError) ExitCode() int { return ExitUsage }
+
+// codedError is a failure whose exit code says more than ExitFailure.
+type codedError struct {
+	error
+	code int
+}
+
+func (e *codedError) Unwrap() error { return e.error }
+
+func (e *codedError) ExitCode() int { return e.code }
+
 // ExitCode is the process exit code for what a command returned.
 func ExitCode(err error) int {
-	var usage *UsageError
+	var coded interface{ ExitCode() int }
 	switch {
 	case err == nil:
 		return ExitOK
-	case errors.As(err, &usage), isCobraUsage(err):
-		return ExitUsage
+	case errors.As(err, &coded):
+		return coded.ExitCode()
 	default:
 		return ExitFailure
 	}
-}
-
-// isCobraUsage recognises the two usage mistakes that cobra reports as plain text
-// before any of our code runs.
-func isCobraUsage(err error) bool {
-	return strings.HasPrefix(err.Error(), "unknown command ") || strings.HasPrefix(err.Error(), "required flag(s) ")
 }

@@ -3,8 +3,6 @@ package command
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 
@@ -20,27 +18,21 @@ type versionInfo struct {
 	Digest  string `json:"digest,omitempty"` // hex SHA-256 of the executable
 }
 
-func newVersion(o Options) *cobra.Command {
-	var format string
-	cmd := &cobra.Command{
+func newVersion(a *app) *cobra.Command {
+	return &cobra.Command{
 		Use:   "version",
 		Short: "Print which build this is",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := versionInfo{Program: Program, Version: o.Version, Commit: o.Commit, Digest: ownDigest()}
-			switch format {
-			case "json":
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-			case "", "text":
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", v.Program, v.Version)
-				return err
-			default:
-				return &UsageError{Err: fmt.Errorf("output format %q is not known: use text or json", format)}
+		Args:  args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			v := versionInfo{Program: Program, Version: a.Version, Commit: a.Commit}
+			if a.output == formatTable {
+				a.say("%s %s", v.Program, v.Version)
+				return nil
 			}
+			v.Digest = ownDigest()
+			return a.print(v, nil)
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
-	return cmd
 }
 
 // ownDigest is empty when the executable cannot be read, which is no reason to fail.

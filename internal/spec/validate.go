@@ -19,7 +19,9 @@ func ValidateMesh(m Mesh) []Problem { return nil }
 func Honour(p Platform, c Component) []Problem { return nil }
 
 // DecodeComponent reads a component from JSON.
-func DecodeComponent(kind Kind, data []byte) (Component, []Problem) { return Component{Kind: kind}, nil }
+func DecodeComponent(kind Kind, data []byte) (Component, []Problem) {
+	return Component{Kind: kind}, nil
+}
 
 // DecodeMesh reads a mesh from JSON.
 func DecodeMesh(data []byte) (Mesh, []Problem) { return Mesh{}, nil }

@@ -1,0 +1,208 @@
+package command
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/pulsarform"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// readInput reads what -f names.
+func (a *app) readInput(file string) ([]byte, error) {
+	switch file {
+	case "":
+		return nil, usage("-f FILE is required; - is standard input")
+	case "-":
+		return io.ReadAll(a.Stdin)
+	default:
+		return os.ReadFile(file)
+	}
+}
+
+// folder is what relative paths inside an input resolve against.
+func folder(file string) string {
+	if file == "-" {
+		return "."
+	}
+	return filepath.Dir(file)
+}
+
+// parseMesh reads a mesh and fails with every problem that its text has.
+func (a *app) parseMesh(file string) (spec.Mesh, error) {
+	raw, err := a.readInput(file)
+	if err != nil {
+		return spec.Mesh{}, err
+	}
+	mesh, problems, err := pulsarform.ParseMeshYAML(raw)
+	if err != nil {
+		return spec.Mesh{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if mesh.Tenant == "" {
+		mesh.Tenant = a.tenant
+	}
+	if mesh.Namespace == "" {
+		mesh.Namespace = a.namespace
+	}
+	return mesh, a.report(file, problems)
+}
+
+// readMesh is parseMesh for a mesh that will run: its code files are found and read.
+func (a *app) readMesh(file string) (spec.Mesh, error) {
+	mesh, err := a.parseMesh(file)
+	if err != nil {
+		return spec.Mesh{}, err
+	}
+	for name, c := range mesh.Functions {
+		if err := resolveCode(&c, folder(file)); err != nil {
+			return spec.Mesh{}, fmt.Errorf("%s: %s: %w", file, spec.Path("functions").Key(name), err)
+		}
+		mesh.Functions[name] = c
+	}
+	return mesh, nil
+}
+
+// readComponent reads one function, source or sink for `run -f`. The kind is the key
+// `kind` or follows from which ends the component has.
+func (a *app) readComponent(file string) (spec.Component, error) {
+	raw, err := a.readInput(file)
+	if err != nil {
+		return spec.Component{}, err
+	}
+	c, problems, err := decodeComponent(raw)
+	if err != nil {
+		return spec.Component{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := a.report(file, problems); err != nil {
+		return spec.Component{}, err
+	}
+	if c.Tenant == "" {
+		c.Tenant = a.tenant
+	}
+	if c.Namespace == "" {
+		c.Namespace = a.namespace
+	}
+	if err := resolveCode(&c, folder(file)); err != nil {
+		return spec.Component{}, fmt.Errorf("%s: %w", file, err)
+	}
+	c = spec.DefaultComponent(c)
+	problems = append(spec.ValidateComponent(c), spec.Honour(spec.PlatformLocal, c)...)
+	return c, a.report(file, problems)
+}
+
+func decodeComponent(raw []byte) (spec.Component, []spec.Problem, error) {
+	var fields map[string]json.RawMessage
+	if err := yaml.Unmarshal(raw, &fields); err != nil {
+		return spec.Component{}, nil, err
+	}
+	kind, err := componentKind(fields)
+	if err != nil {
+		return spec.Component{}, nil, err
+	}
+	delete(fields, "kind")
+	rest, err := json.Marshal(fields)
+	if err != nil {
+		return spec.Component{}, nil, err
+	}
+	c, problems := spec.DecodeComponent(kind, rest)
+	return c, problems, nil
+}
+
+func componentKind(fields map[string]json.RawMessage) (spec.Kind, error) {
+	written, has := fields["kind"]
+	if has {
+		var kind spec.Kind
+		if err := json.Unmarshal(written, &kind); err != nil || !slices.Contains(spec.ComponentKinds(), kind) {
+			return "", fmt.Errorf("kind: %s cannot be run: it is function, source or sink", written)
+		}
+		return kind, nil
+	}
+	_, code := fields["runtime"]
+	_, connector := fields["builtin"]
+	_, writes := fields["output"]
+	switch {
+	case code:
+		return spec.KindFunction, nil
+	case connector && writes:
+		return spec.KindSource, nil
+	case connector:
+		return spec.KindSink, nil
+	default:
+		return "", errors.New("it has neither runtime (a function) nor builtin (a source or a sink)")
+	}
+}
+
+// resolveCode makes the code file absolute, seen from the folder that names it, and
+// notes its digest, which is how changed content is noticed.
+func resolveCode(c *spec.Component, base string) error {
+	name, code := c.Runtime.Chosen()
+	if code == nil || code.File == "" {
+		return nil
+	}
+	path := code.File
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(base, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	sum, err := digest(path)
+	if err != nil {
+		return fmt.Errorf("runtime.%s.file: %w", name, err)
+	}
+	code.File, code.SHA256 = path, sum
+	return nil
+}
+
+func digest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// report prints warnings and makes one Invalid error of all errors.
+func (a *app) report(file string, problems []spec.Problem) error {
+	var bad []string
+	for _, p := range problems {
+		if p.Severity == spec.SeverityWarning {
+			a.warn([]string{file + ": " + problemLine(p)})
+			continue
+		}
+		bad = append(bad, file+": "+problemLine(p))
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return engine.New(engine.Invalid, errors.New(strings.Join(bad, "\n       ")))
+}
+
+// problemLine reads "path: what is wrong. What to do".
+func problemLine(p spec.Problem) string {
+	line := p.Message
+	if p.Path != "" {
+		line = string(p.Path) + ": " + line
+	}
+	if p.Hint != "" {
+		line = strings.TrimSuffix(line, ".") + ". " + p.Hint
+	}
+	return line
+}

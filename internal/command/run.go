@@ -1,0 +1,72 @@
+package command
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance"
+)
+
+func newRun(a *app) *cobra.Command {
+	var file, config string
+	var lifeline bool
+	cmd := &cobra.Command{
+		Use: "run -f FILE", Short: "Run one function, source or sink in the foreground", Args: args(cobra.NoArgs),
+		Long: `Run one function, source or sink in the foreground, on the streams of the embedded
+platform. An interrupt drains it: what was read is finished and acknowledged; a second
+one ends it at once.
+
+With --config it runs the instance of a wire file, which is how the platform starts
+its instances. Exit code 78 says that starting it again cannot help.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (file == "") == (config == "") {
+				return usage("give either -f FILE or --config FILE")
+			}
+			o := instance.Options{ConfigFile: config, Stderr: a.Stderr}
+			if lifeline {
+				o.Lifeline = a.Stdin
+			}
+			if config != "" {
+				return ended(instance.Run(cmd.Context(), o))
+			}
+			f, err := a.wireFile(cmd.Context(), file)
+			if err != nil {
+				return err
+			}
+			a.progress("running %s %s/%s/%s; interrupt to drain", f.Component.Kind, f.Component.Tenant, f.Component.Namespace, f.Component.Name)
+			return ended(instance.RunFile(cmd.Context(), f, o))
+		},
+	}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "the component as YAML or JSON in the words of the HCL, - for standard input")
+	cmd.Flags().StringVar(&config, "config", "", "the wire file of one instance")
+	cmd.Flags().BoolVar(&lifeline, "lifeline", false, "drain and stop when standard input ends")
+	return cmd
+}
+
+// wireFile lets the platform prepare topics and subscription for a component that
+// runs here instead of under its supervisor.
+func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
+	component, err := a.readComponent(file)
+	if err != nil {
+		return wire.File{}, err
+	}
+	if a.target.AdminURL != "" {
+		return wire.File{}, usage("run -f works on the embedded platform only: leave --admin-url out")
+	}
+	daemon, err := local.Ensure(ctx, a.target.local())
+	if err != nil {
+		return wire.File{}, err
+	}
+	return daemon.Wire(ctx, component)
+}
+
+// ended gives what an instance returned the exit code that a supervisor reads.
+func ended(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{error: err, code: instance.ExitCode(err)}
+}
