@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -15,9 +16,9 @@ type Engine[S any] struct {
 	// It reads have.Owned for the paths that were ours.
 	Diff func(have Observed[S], want Object[S]) []Change
 
-	// Default fills in what an unset field means, before anything is compared or
-	// sent. nil: specs are taken as they are.
-	Default func(S) S
+	// Prepare fills in what an unset field means, and marks that follow from the
+	// spec, before anything is compared or sent. nil: objects are taken as they are.
+	Prepare func(Object[S]) Object[S]
 	// Unfinished says of an object that carries our mark that it is the rest of an
 	// interrupted create, for kinds that cannot store Marks.Creating. nil: the mark
 	// alone decides.
@@ -41,7 +42,7 @@ type Timing struct {
 	ReadBack time.Duration // how long a write may take to be readable; default 15s
 	Conflict uint          // how often a lost race is run again; default 10
 	Outage   time.Duration // how long Wait and Delete bear an unreachable platform; default 30s
-	Recover  time.Duration // how long Create looks for what a cancelled call left; default 5s
+	Recover  time.Duration // how long a failed write is looked after; default 5s
 }
 
 // CreateOptions tune Create.
@@ -86,7 +87,37 @@ type Outcome[S any] struct {
 	Warnings []string
 }
 
-// Observe reads the object once.
+// Observe reads the object once. An absent object is Found=false without an error.
 func (e *Engine[S]) Observe(ctx context.Context, key Key) (Observed[S], error) {
-	return e.Client.Observe(ctx, key)
+	have, err := e.Client.Observe(ctx, key)
+	return have, named(err, key)
+}
+
+// prepare defaults what is wanted and clears what only the engine decides.
+func (e *Engine[S]) prepare(want Object[S]) (Object[S], Key) {
+	if e.Prepare != nil {
+		want = e.Prepare(want)
+	}
+	want.Marks.Creating = false
+	return want, e.Key(want.Spec)
+}
+
+// warnings are what performing the changes costs.
+func (e *Engine[S]) warnings(have Observed[S], want Object[S], changes []Change) []string {
+	if e.Warn == nil {
+		return nil
+	}
+	return e.Warn(have, want, changes)
+}
+
+// named adds the key to an Error that has none: the client knows the class, the
+// engine knows the object.
+func named(err error, key Key) error {
+	var classed *Error
+	if !errors.As(err, &classed) || err != error(classed) || classed.Key.Name != "" {
+		return err
+	}
+	copied := *classed
+	copied.Key = key
+	return &copied
 }

@@ -121,7 +121,10 @@ type Client[S any] interface {
 	// Create is strict: Exists when the object is there already. Where it takes
 	// several requests the first writes the marks with Creating, the last clears it.
 	Create(ctx context.Context, want Object[S]) (Observed[S], error)
-	// Update performs changes, which turn have into want, and keeps have's owner.
+	// Update performs changes, which turn have into want, and writes want's marks
+	// with Creating cleared; the engine has put have's owner there. Without changes
+	// only the marks are to be written. Afterwards Observe reports the status of
+	// what was written, never the failure of what was there before.
 	Update(ctx context.Context, have Observed[S], want Object[S], changes []Change) error
 	// Delete is idempotent.
 	Delete(ctx context.Context, have Observed[S], opts DeleteOptions) error
@@ -131,6 +134,14 @@ type Client[S any] interface {
 // tenant or namespace in the key means the kind has none.
 type Lister[S any] interface {
 	List(ctx context.Context, in Key) ([]Observed[S], error)
+}
+
+// Watcher is implemented by clients that can tell when an object may have changed;
+// others are polled.
+type Watcher interface {
+	// Watch returns a channel that receives after every change and is closed when
+	// ctx ends or the platform stops telling. Receives may be coalesced.
+	Watch(ctx context.Context, key Key) (<-chan struct{}, error)
 }
 
 // Actor is implemented by clients whose objects know one-off verbs: restart, stop,

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxLogLines bounds the log lines that an error quotes.
+const maxLogLines = 12
+
+// NotReadyError says that an object exists and does not run, with the status that
+// was last seen. Terminal: waiting longer would not have helped.
+type NotReadyError struct {
+	Key      Key
+	Status   Status
+	Terminal bool
+	Err      error // why waiting ended when not Terminal: the context's error
+}
+
+// Error has the reason, the message and the last log lines of what failed.
+func (e *NotReadyError) Error() string {
+	var b strings.Builder
+	verb := "is not ready yet"
+	if e.Terminal {
+		verb = "failed"
+	}
+	fmt.Fprintf(&b, "%s %s %s (%d of %d instances ready)", e.Key.Kind, e.Key, verb, e.Status.Ready, e.Status.Wanted)
+	for _, s := range []string{e.Status.Reason, e.Status.Message} {
+		if s != "" {
+			b.WriteString(": " + s)
+		}
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if lines := logLines(e.Status.Instances); len(lines) > 0 {
+		b.WriteString("\nlast log lines:\n  " + strings.Join(lines, "\n  "))
+	}
+	return b.String()
+}
+
+// Unwrap gives why waiting ended.
+func (e *NotReadyError) Unwrap() error { return e.Err }
+
+// logLines are the last lines of the first instance that is not ready and has any:
+// copies of one component fail alike.
+func logLines(instances []Instance) []string {
+	for _, i := range instances {
+		if i.Ready || len(i.LogTail) == 0 {
+			continue
+		}
+		return i.LogTail[max(0, len(i.LogTail)-maxLogLines):]
+	}
+	return nil
+}
+
+// Wait observes until the object is ready or stopped as asked. It gives up at once
+// with a terminal NotReadyError when the platform says Failed, and with another when
+// ctx ends. Progress, if not nil, is told every status that differs from the one before.
+func (e *Engine[S]) Wait(ctx context.Context, key Key, progress func(Status)) (Observed[S], error) {
+	var told string
+	have, err := e.watched(ctx, key, func(have Observed[S]) (bool, error) {
+		if !have.Found {
+			return false, New(NotFound, errors.New("it vanished while waiting for it"))
+		}
+		if now := summary(have.Status); progress != nil && now != told {
+			told = now
+			progress(have.Status)
+		}
+		switch have.Status.Phase {
+		case Ready, Stopped:
+			return true, nil
+		case Failed:
+			return false, &NotReadyError{Key: key, Status: have.Status, Terminal: true}
+		case Progressing:
+		}
+		return false, nil
+	})
+	if err != nil && ctx.Err() != nil && have.Found {
+		var late *NotReadyError
+		if !errors.As(err, &late) {
+			err = &NotReadyError{Key: key, Status: have.Status, Err: context.Cause(ctx)}
+		}
+	}
+	return have, named(err, key)
+}
+
+// summary is what a person sees of a status; counters do not belong to it.
+func summary(s Status) string {
+	return fmt.Sprintf("%s|%s|%s|%d|%d", s.Phase, s.Reason, s.Message, s.Wanted, s.Ready)
+}
+
+// watched is poll, woken by the client where it can tell of changes.
+func (e *Engine[S]) watched(ctx context.Context, key Key, done func(Observed[S]) (bool, error)) (Observed[S], error) {
+	watcher, ok := e.Client.(Watcher)
+	if !ok {
+		return e.poll(ctx, key, 0, done)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the watch
+	changed, err := watcher.Watch(ctx, key)
+	if err != nil {
+		return e.poll(ctx, key, 0, done)
+	}
+	for {
+		have, err := e.Client.Observe(ctx, key)
+		if Is(err, Unavailable) {
+			return e.poll(ctx, key, 0, done) // which bears an outage
+		}
+		if err != nil {
+			return have, err
+		}
+		if ok, err := done(have); ok || err != nil {
+			return have, err
+		}
+		select {
+		case <-ctx.Done():
+			return have, context.Cause(ctx)
+		case _, open := <-changed:
+			if !open {
+				return e.poll(ctx, key, 0, done)
+			}
+		}
+	}
+}
