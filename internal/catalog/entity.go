@@ -14,21 +14,38 @@ type Entity[S any] struct {
 	Default  func(S) S
 	Validate func(S) []spec.Problem
 	Rules    diff.Rules
-	Markless bool
+	Markless bool // no room for marks: see engine.Engine
 
-	diff       func(have engine.Observed[S], want engine.Object[S], holes []spec.Path) []engine.Change
-	unfinished func(have engine.Observed[S], want engine.Object[S], changes []engine.Change) bool
-	warn       func(have engine.Observed[S], want engine.Object[S], changes []engine.Change) []string
+	// The rest is optional: what a kind needs beyond its rules.
+	known      func(engine.Object[S]) S                                                               // the spec with what the marks know
+	holes      func(want S, holes []spec.Path) []spec.Path                                            // holes in the spelling of a defaulted spec
+	refine     func(have, want S, changes []engine.Change) []engine.Change                            // rules that depend on the values
+	marks      func(engine.Object[S]) engine.Marks                                                    // marks that follow from the spec
+	unfinished func(have engine.Observed[S], want engine.Object[S], changes []engine.Change) bool     // see engine.Engine
+	warn       func(have engine.Observed[S], want engine.Object[S], changes []engine.Change) []string // see engine.Engine
 }
 
 // Diff says what must change for have to become want. Both sides are defaulted
-// first; holes are the paths of want that are not known yet.
+// first, so paths have full topic names as keys; holes are the paths of want that
+// are not known yet, in either spelling.
 func (e Entity[S]) Diff(have engine.Observed[S], want engine.Object[S], holes []spec.Path) []engine.Change {
-	return e.diff(have, want, holes)
+	h, w := have.Spec, want.Spec
+	if e.known != nil {
+		h, w = e.known(have.Object), e.known(want)
+	}
+	h, w = e.Default(h), e.Default(w)
+	if e.holes != nil && len(holes) > 0 {
+		holes = e.holes(w, holes)
+	}
+	changes := diff.Compare(h, w, diff.Options{Owned: have.Owned, Holes: holes, Rules: e.Rules})
+	if e.refine != nil {
+		changes = e.refine(h, w, changes)
+	}
+	return changes
 }
 
 // Warnings says what performing the changes costs beyond the changes themselves: the
-// text a plan may announce and an Outcome carries.
+// text that a plan may announce and an Outcome carries.
 func (e Entity[S]) Warnings(have engine.Observed[S], want engine.Object[S], changes []engine.Change) []string {
 	if e.warn == nil {
 		return nil
@@ -39,25 +56,26 @@ func (e Entity[S]) Warnings(have engine.Observed[S], want engine.Object[S], chan
 // Engine binds the kind to one platform's client.
 func (e Entity[S]) Engine(client engine.Client[S]) *engine.Engine[S] {
 	return &engine.Engine[S]{
-		Client: client, Key: e.Key, Default: e.Default, Markless: e.Markless,
+		Client:   client,
+		Key:      e.Key,
+		Markless: e.Markless,
 		Diff: func(have engine.Observed[S], want engine.Object[S]) []engine.Change {
 			return e.Diff(have, want, nil)
 		},
-		Unfinished: e.unfinished, Warn: e.warn,
+		Prepare:    e.prepare,
+		Unfinished: e.unfinished,
+		Warn:       e.Warnings,
 	}
 }
 
-// Tenant binds tenants.
-func Tenant() Entity[spec.Tenant] { return Entity[spec.Tenant]{Kind: spec.KindTenant} }
-
-// Namespace binds namespaces.
-func Namespace() Entity[spec.Namespace] { return Entity[spec.Namespace]{Kind: spec.KindNamespace} }
-
-// Topic binds topics.
-func Topic() Entity[spec.Topic] { return Entity[spec.Topic]{Kind: spec.KindTopic} }
-
-// Component binds one of the component kinds.
-func Component(kind spec.Kind) Entity[spec.Component] { return Entity[spec.Component]{Kind: kind} }
-
-// Mesh binds meshes.
-func Mesh() Entity[spec.Mesh] { return Entity[spec.Mesh]{Kind: spec.KindMesh} }
+// prepare defaults the spec and completes the marks.
+func (e Entity[S]) prepare(want engine.Object[S]) engine.Object[S] {
+	if e.known != nil {
+		want.Spec = e.known(want)
+	}
+	want.Spec = e.Default(want.Spec)
+	if e.marks != nil {
+		want.Marks = e.marks(want)
+	}
+	return want
+}

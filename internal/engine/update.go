@@ -99,7 +99,12 @@ func (e *Engine[S]) change(ctx context.Context, have Observed[S], want Object[S]
 		return e.replace(ctx, have, want, out)
 	}
 	out.Action = Updated
-	if err := e.Client.Update(ctx, have, want, changes); err != nil {
+	err := e.Client.Update(ctx, have, want, changes)
+	if Is(err, Immutable) && opts.Replace { // this platform cannot what others can
+		out.Action = Replaced
+		return e.replace(ctx, have, want, out)
+	}
+	if err != nil {
 		return e.afterFailure(ctx, want, out), err
 	}
 	return out, nil

@@ -42,10 +42,10 @@ var mayImport = map[string][]string{
 // mayNotLink says what a package must not contain even indirectly.
 var mayNotLink = map[string][]string{
 	"internal/spec":       {"thirdparty"},
-	"internal/engine":     {"thirdparty"},
+	"internal/engine":     {"k8s.io", "sigs.k8s.io/controller-runtime", "github.com/hashicorp", "github.com/crossplane", "github.com/nats-io", "github.com/apache"},
 	"internal/graph":      {"thirdparty"},
 	"internal/wire":       {"thirdparty"},
-	"internal/diff":       {"thirdparty"},
+	"internal/diff":       {"k8s.io", "sigs.k8s.io/controller-runtime", "github.com/hashicorp", "github.com/crossplane", "github.com/nats-io", "github.com/apache"},
 	"internal/catalog":    {"k8s.io", "sigs.k8s.io/controller-runtime", "github.com/hashicorp", "github.com/crossplane", "github.com/nats-io", "github.com/apache"},
 	"internal/pulsarform": {"k8s.io", "sigs.k8s.io/controller-runtime", "github.com/hashicorp", "github.com/crossplane", "github.com/nats-io", "github.com/apache"},
 	"internal/workload":   {"k8s.io/client-go", "sigs.k8s.io/controller-runtime"},
