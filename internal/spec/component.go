@@ -117,10 +117,7 @@ func (r *Runtime) Chosen() (string, *Code) {
 		return "", nil
 	}
 	name, code, n := "", (*Code)(nil), 0
-	for _, c := range []struct {
-		name string
-		code *Code
-	}{{"go", r.Go}, {"wasm", r.WASM}, {"python", r.Python}, {"java", r.Java}} {
+	for _, c := range r.codes() {
 		if c.code != nil {
 			name, code, n = c.name, c.code, n+1
 		}
@@ -129,4 +126,15 @@ func (r *Runtime) Chosen() (string, *Code) {
 		return "", nil
 	}
 	return name, code
+}
+
+// namedCode is the code of one runtime, set or not.
+type namedCode struct {
+	name string
+	code *Code
+}
+
+// codes lists the runtimes in their documented order.
+func (r *Runtime) codes() []namedCode {
+	return []namedCode{{"go", r.Go}, {"wasm", r.WASM}, {"python", r.Python}, {"java", r.Java}}
 }

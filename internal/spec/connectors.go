@@ -1,6 +1,12 @@
 package spec
 
-import "slices"
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
 
 // Connector describes one built-in connector: what it is called and what its config
 // may say. The runner implements exactly this table.
@@ -90,4 +96,46 @@ func generatorConnector() Connector {
 			{Name: "template", Type: TypeString, Default: "{n}", Doc: "Text of a message; {n} is its number."},
 		},
 	}
+}
+
+// check says what is wrong with a value of the config object, or "".
+func (field ConfigField) check(value any) string {
+	switch field.Type {
+	case TypeString:
+		text, ok := value.(string)
+		switch {
+		case !ok:
+			return fmt.Sprintf("It is %s, not a string.", jsonType(value))
+		case field.Required && text == "":
+			return "It is empty."
+		case field.Values != nil && !slices.Contains(field.Values, text):
+			return fmt.Sprintf("%q is not known; use %s.", text, orList(field.Values))
+		}
+	case TypeInteger, TypeNumber:
+		number, ok := value.(json.Number)
+		switch {
+		case !ok:
+			return fmt.Sprintf("It is %s, not %s.", jsonType(value), article(field.Type))
+		case field.Type == TypeInteger && !isInteger(number):
+			return fmt.Sprintf("%s is not an integer.", number)
+		case strings.HasPrefix(string(canonicalNumber(string(number))), "-"):
+			return fmt.Sprintf("%s is negative.", number)
+		case tooLarge(number):
+			return fmt.Sprintf("%s is too large.", number)
+		}
+	}
+	return ""
+}
+
+// tooLarge bounds numbers to what an int64 holds, which is what a runner reads them into.
+func tooLarge(n json.Number) bool {
+	f, err := n.Float64()
+	return err != nil || f >= math.MaxInt64
+}
+
+func article(word string) string {
+	if strings.HasPrefix(word, "i") {
+		return "an " + word
+	}
+	return "a " + word
 }

@@ -13,8 +13,9 @@ var ErrPath = errors.New("not a field path")
 
 // Step is one step of a Path: an attribute name, or a map key or list index.
 type Step struct {
-	Name string
-	Key  bool // in brackets
+	Name  string
+	Key   bool // in brackets: a map key or a list index
+	Index bool // in brackets without quotes: a list index
 }
 
 // ParsePath splits a path into its steps; "" has none.
@@ -28,6 +29,22 @@ func ParsePath(p Path) ([]Step, error) {
 		steps, rest = append(steps, step), tail
 	}
 	return steps, nil
+}
+
+// joinPath is the inverse of ParsePath.
+func joinPath(steps []Step) Path {
+	var p Path
+	for _, step := range steps {
+		switch {
+		case !step.Key:
+			p = p.Field(step.Name)
+		case step.Index:
+			p += Path("[" + step.Name + "]")
+		default:
+			p = p.Key(step.Name)
+		}
+	}
+	return p
 }
 
 func cutStep(s string, first bool) (Step, string, error) {
@@ -57,7 +74,7 @@ func cutKey(s string) (Step, string, error) {
 		if !ok || err != nil || n < 0 || strconv.Itoa(n) != index {
 			return Step{}, "", fmt.Errorf("want a quoted key or an index at %q", s)
 		}
-		return Step{Name: index, Key: true}, tail, nil
+		return Step{Name: index, Key: true, Index: true}, tail, nil
 	}
 	var key string
 	decoder := json.NewDecoder(strings.NewReader(s))

@@ -2,7 +2,10 @@ package spec
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // JSON is a normalised JSON document: the text that encoding/json writes for it
@@ -50,6 +53,20 @@ func (p Path) Key(k string) Path {
 	return p + "[" + Path(b) + "]"
 }
 
+// Index returns the path of the list element i below p.
+func (p Path) Index(i int) Path {
+	return p + Path("["+strconv.Itoa(i)+"]")
+}
+
+// entry returns the path of a name below p that comes from outside: a field where it
+// reads as one, else a key.
+func (p Path) entry(name string) Path {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || !isNameRune(r) || strings.ContainsRune(".:=", r) }) {
+		return p.Key(name)
+	}
+	return p.Field(name)
+}
+
 // Contains reports whether q is p or lies below it.
 func (p Path) Contains(q Path) bool {
 	if p == "" || p == q {
@@ -74,6 +91,23 @@ type Problem struct {
 	Severity Severity
 	Message  string // what is wrong, a sentence without the path
 	Hint     string // what to do, a sentence; may be empty
+}
+
+// String reads "path: message hint".
+func (p Problem) String() string {
+	s := p.Message
+	if p.Path != "" {
+		s = string(p.Path) + ": " + s
+	}
+	if p.Hint != "" {
+		s += " " + p.Hint
+	}
+	return s
+}
+
+// HasErrors reports whether a problem among them stops a plan.
+func HasErrors(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == SeverityError })
 }
 
 // Quantity is an amount as Kubernetes writes it: 500m, 256Mi, 1Gi, 1.5. Two

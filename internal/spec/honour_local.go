@@ -1,0 +1,117 @@
+package spec
+
+import "slices"
+
+// Expressions of Setting.Match.
+const (
+	notPersistent = `^non-persistent://`
+	onePartition  = `-partition-(0|[1-9][0-9]*)$`
+	isFalse       = `^false$`
+	plainSchema   = `^(bytes|string|json)$`
+)
+
+func localCode() []Setting {
+	return slices.Concat(
+		honoured(PlatformLocal, "tenant", "namespace", "name"),
+		onPlatform(PlatformLocal, []Setting{
+			{Path: "builtin", Match: `^(file|generator)$`},
+			{Path: "config"},
+			{Path: "user_config"},
+			{Path: "runtime.java.**", Refusal: "The local platform runs no Java.", Hint: "Use go, wasm or python, or run the function on pulsar."},
+			{Path: "runtime.go.url", Match: `^builtin:`, Refusal: builtinCode, Hint: builtinHint},
+			{Path: "runtime.wasm.url", Match: `^builtin:`, Refusal: builtinCode, Hint: builtinHint},
+			{Path: "runtime.python.url", Match: `^builtin:`, Refusal: builtinCode, Hint: builtinHint},
+		}),
+		honoured(PlatformLocal, "runtime.go.**", "runtime.wasm.**", "runtime.python.**"),
+	)
+}
+
+const (
+	builtinCode = "The local platform has no built-in functions."
+	builtinHint = "Set file, or use a function:// or https:// URL."
+)
+
+func localStreams() []Setting {
+	const (
+		kept      = "The local platform keeps every message: its topics are persistent."
+		whole     = "The local platform reads and writes whole topics, not one partition."
+		noSerde   = "No runtime of the local platform loads SerDe classes."
+		serdeHint = "Decode and encode in the function."
+		noSchema  = "The local platform has no schema registry."
+	)
+	labels := "Use bytes, string or json."
+	return onPlatform(PlatformLocal, []Setting{
+		{Path: "inputs[*]", Match: notPersistent, Refusal: kept, Hint: "Use a persistent:// topic."},
+		{Path: "inputs[*]", Match: onePartition, Refusal: whole, Hint: "Name the topic without -partition-N."},
+		{Path: "inputs[*]"},
+		{Path: "inputs[*].schema", Match: plainSchema},
+		{Path: "inputs[*].schema", Refusal: noSchema, Hint: labels},
+		{Path: "inputs[*].serde_class", Refusal: noSerde, Hint: serdeHint},
+		{Path: "inputs[*].regex", Match: isFalse},
+		{Path: "inputs[*].regex", Refusal: "The local platform subscribes to topics by name only.", Hint: "List the topics in inputs."},
+		{Path: "inputs[*].receiver_queue_size", Match: `^0$`, Refusal: "The local platform fetches at least one message at a time.", Hint: "Use 1 or more."},
+		{Path: "inputs[*].receiver_queue_size"},
+		{Path: "topics_pattern", Refusal: "The local platform subscribes to topics by name only.", Hint: "List the topics in inputs."},
+		{Path: "output.topic", Match: notPersistent, Refusal: kept, Hint: "Use a persistent:// topic."},
+		{Path: "output.topic", Match: onePartition, Refusal: whole, Hint: "Name the topic without -partition-N."},
+		{Path: "output.topic"},
+		{Path: "output.schema", Match: plainSchema},
+		{Path: "output.schema", Refusal: noSchema, Hint: labels},
+		{Path: "output.serde_class", Refusal: noSerde, Hint: serdeHint},
+		{Path: "output.producer.compression", Match: `^none$`},
+		{Path: "output.producer.compression", Refusal: "The local platform does not compress messages.", Hint: `Leave it out, or use "none".`},
+		{Path: "output.producer.max_pending_messages", Refusal: "The local platform bounds what is pending by bytes on its own.", Hint: "Leave it out."},
+		{Path: "subscription.name"},
+		{Path: "subscription.position"},
+	})
+}
+
+func localDelivery() []Setting {
+	return onPlatform(PlatformLocal, []Setting{
+		{Path: "processing_guarantees", Match: `^(atleast_once|atmost_once)$`},
+		{
+			Path: "processing_guarantees", Refusal: "The local platform delivers at least once or at most once.",
+			Hint: `Use "atleast_once" or "atmost_once".`,
+		},
+		{Path: "retain_ordering"},
+		{Path: "retain_key_ordering", Match: isFalse},
+		{
+			Path: "retain_key_ordering", Refusal: "The local platform keeps order per partition, not per key.",
+			Hint: "Use retain_ordering: messages of one key share a partition.",
+		},
+		{Path: "forward_source_message_property", Kinds: []Kind{KindFunction}},
+		{Path: "cleanup_subscription"},
+		{Path: "max_message_retries"},
+		{Path: "dead_letter_topic", Match: notPersistent, Refusal: "Dead letters are kept: their topic is persistent.", Hint: "Use a persistent:// topic."},
+		{Path: "dead_letter_topic", Match: onePartition, Refusal: "Dead letters go to a topic, not to one partition.", Hint: "Name the topic without -partition-N."},
+		{Path: "dead_letter_topic"},
+		{Path: "timeout_ms", Kinds: []Kind{KindFunction}},
+		{Path: "timeout_ms", Refusal: "It limits a call of user code, and a connector makes none.", Hint: "Leave it out."},
+		{Path: "log_topic", Refusal: "The local platform keeps logs in files.", Hint: "Leave it out; `functionmesh local logs` shows them."},
+	})
+}
+
+func localRunning() []Setting {
+	const unbounded = "The local platform cannot limit what a process uses."
+	return onPlatform(PlatformLocal, []Setting{
+		{
+			Path: "parallelism", Kinds: []Kind{KindSource}, Runs: []string{"file"}, Match: `^([2-9]|[0-9]{2,})$`,
+			Refusal: "Every instance would read the whole file.", Hint: "Leave it out.",
+		},
+		{Path: "parallelism"},
+		{Path: "state"},
+		{Path: "secrets.**", Kinds: []Kind{KindFunction}},
+		{Path: "secrets[*]", Refusal: "The built-in connectors ask for no secrets.", Hint: "Leave it out."},
+		{Path: "secrets[*].name", Kinds: connectorKinds()},
+		{Path: "secrets[*].key", Kinds: connectorKinds()},
+		{Path: "resources.memory", Runs: []string{"wasm"}},
+		{Path: "resources.memory", Refusal: unbounded, Hint: "Leave it out; memory is a limit for wasm functions only."},
+		{Path: "resources.cpu", Refusal: unbounded, Hint: "Leave it out; parallelism bounds how many run."},
+		{Path: "resources.disk", Refusal: "The local platform cannot limit disk space.", Hint: "Leave it out."},
+		{Path: "extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+		{Path: "inputs[*].extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+		{Path: "output.producer.extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+	})
+}
+
+func connectorKinds() []Kind { return []Kind{KindSource, KindSink} }

@@ -1,0 +1,79 @@
+package spec
+
+import "slices"
+
+func pulsarCode() []Setting {
+	return slices.Concat(
+		honoured(PlatformPulsar, "tenant", "namespace", "name"),
+		onPlatform(PlatformPulsar, []Setting{
+			{
+				Path: "runtime.wasm.**", Refusal: "Pulsar's function workers run no WASM.",
+				Hint: "Use go, python or java, or run the function on local.",
+			},
+			{
+				Path: "builtin", Refusal: "Pulsar's function workers do not have this connector.",
+				Hint: "Run the connector on local.",
+			},
+			{Path: "config", Kinds: connectorKinds()},
+			{Path: "user_config", Kinds: []Kind{KindFunction}},
+		}),
+		honoured(PlatformPulsar, "runtime.go.**", "runtime.python.**", "runtime.java.**"),
+	)
+}
+
+func pulsarStreams() []Setting {
+	const (
+		oneTopic = "Pulsar's Go runtime subscribes to topics by name only."
+		bytes    = "Pulsar's Go runtime handles bytes only."
+		list     = "List the topics in inputs."
+		other    = "Use python or java."
+	)
+	goOnly := []string{"go"}
+	rows := onPlatform(PlatformPulsar, []Setting{
+		{Path: "inputs[*].regex", Match: isFalse},
+		{Path: "inputs[*].regex", Runs: goOnly, Refusal: oneTopic, Hint: list},
+		{Path: "topics_pattern", Runs: goOnly, Refusal: oneTopic, Hint: list},
+		{Path: "inputs[*].schema", Runs: goOnly, Match: `^bytes$`},
+		{Path: "inputs[*].schema", Runs: goOnly, Refusal: bytes, Hint: other},
+		{Path: "inputs[*].serde_class", Runs: goOnly, Refusal: bytes, Hint: other},
+		{Path: "output.schema", Runs: goOnly, Match: `^bytes$`},
+		{Path: "output.schema", Runs: goOnly, Refusal: bytes, Hint: other},
+		{Path: "output.serde_class", Runs: goOnly, Refusal: bytes, Hint: other},
+	})
+	return append(rows, honoured(PlatformPulsar,
+		"inputs[*]", "inputs[*].schema", "inputs[*].serde_class", "inputs[*].regex", "inputs[*].receiver_queue_size",
+		"inputs[*].extra[*]", "topics_pattern",
+		"output.topic", "output.schema", "output.serde_class",
+		"output.producer.compression", "output.producer.max_pending_messages", "output.producer.extra[*]",
+		"subscription.name", "subscription.position")...)
+}
+
+func pulsarDelivery() []Setting {
+	goOnly, scripted := []string{"go"}, []string{"go", "python"}
+	const noRetries = "Pulsar's workers retry and dead-letter for Java functions and sinks only."
+	rows := onPlatform(PlatformPulsar, []Setting{
+		{
+			Path: "processing_guarantees", Runs: goOnly, Match: `^effectively_once$`,
+			Refusal: "Pulsar's Go runtime does not offer effectively_once.", Hint: `Use "atleast_once", or java.`,
+		},
+		{Path: "retain_ordering", Match: isFalse},
+		{Path: "retain_ordering", Runs: goOnly, Refusal: "Pulsar's Go runtime ignores it.", Hint: "Use python or java."},
+		{Path: "retain_key_ordering", Match: isFalse},
+		{Path: "retain_key_ordering", Runs: goOnly, Refusal: "Pulsar's Go runtime ignores it.", Hint: "Use python or java."},
+		{Path: "forward_source_message_property", Match: isFalse},
+		{Path: "forward_source_message_property", Runs: goOnly, Refusal: "Pulsar's Go runtime does not forward properties.", Hint: "Leave it out, or use python or java."},
+		{Path: "max_message_retries", Runs: scripted, Refusal: noRetries, Hint: "Leave it out, or use java."},
+		{Path: "dead_letter_topic", Runs: scripted, Refusal: noRetries, Hint: "Leave it out, or use java."},
+	})
+	return append(rows, honoured(PlatformPulsar, "processing_guarantees", "retain_ordering", "retain_key_ordering",
+		"forward_source_message_property", "cleanup_subscription", "max_message_retries", "dead_letter_topic",
+		"timeout_ms", "log_topic")...)
+}
+
+func pulsarRunning() []Setting {
+	rows := onPlatform(PlatformPulsar, []Setting{
+		{Path: "secrets[*]", Runs: []string{"go"}, Refusal: "Pulsar's Go runtime hands out no secrets.", Hint: "Use python or java."},
+	})
+	return append(rows, honoured(PlatformPulsar, "parallelism", "state", "secrets.**",
+		"resources.cpu", "resources.memory", "resources.disk", "extra[*]")...)
+}

@@ -1,0 +1,258 @@
+package spec
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func validFunction() Component {
+	return Component{
+		Kind: KindFunction, Name: "enrich",
+		Runtime: &Runtime{Python: &Code{File: "enrich.py", Class: "enrich.Enrich"}},
+		Inputs:  map[string]Input{"orders": {}},
+		Output:  &Output{Topic: "enriched"},
+	}
+}
+
+func validSource() Component {
+	return Component{
+		Kind: KindSource, Name: "intake", Builtin: "file",
+		Config: `{"path":"orders.ndjson"}`, Output: &Output{Topic: "orders"},
+	}
+}
+
+func validSink() Component {
+	return Component{
+		Kind: KindSink, Name: "store", Builtin: "file",
+		Config: `{"path":"scored.ndjson"}`, Inputs: map[string]Input{"scored": {}},
+	}
+}
+
+func errorPaths(problems []Problem) []string {
+	var paths []string
+	for _, p := range problems {
+		if p.Message == "" || p.Severity == "" {
+			paths = append(paths, "incomplete problem at "+string(p.Path))
+			continue
+		}
+		mark := ""
+		if p.Severity == SeverityWarning {
+			mark = "warning "
+		}
+		paths = append(paths, mark+string(p.Path))
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func TestValidateComponent(t *testing.T) {
+	t.Parallel()
+	function, source, sink := validFunction, validSource, validSink
+	cases := map[string]struct {
+		base func() Component
+		edit func(*Component)
+		want []string
+	}{
+		"Function":       {base: function},
+		"Source":         {base: source},
+		"Sink":           {base: sink},
+		"NoKind":         {base: function, edit: func(c *Component) { c.Kind = "" }, want: []string{""}},
+		"NoName":         {base: function, edit: func(c *Component) { c.Name = "" }, want: []string{"name"}},
+		"BadName":        {base: function, edit: func(c *Component) { c.Name = "a/b" }, want: []string{"name"}},
+		"DotName":        {base: function, edit: func(c *Component) { c.Name = ".." }, want: []string{"name"}},
+		"LongName":       {base: function, edit: func(c *Component) { c.Name = longText(MaxName+1) }, want: []string{"name"}},
+		"BadParentsOnce": {base: function, edit: func(c *Component) { c.Tenant, c.Namespace = "a b", "ü" }, want: []string{"namespace", "tenant"}},
+
+		"NoRuntime":    {base: function, edit: func(c *Component) { c.Runtime = nil }, want: []string{"runtime"}},
+		"EmptyRuntime": {base: function, edit: func(c *Component) { c.Runtime = &Runtime{} }, want: []string{"runtime"}},
+		"TwoRuntimes": {
+			base: function,
+			edit: func(c *Component) { c.Runtime.WASM = &Code{File: "a.wasm"} },
+			want: []string{"runtime"},
+		},
+		"FunctionWithBuiltin": {base: function, edit: func(c *Component) { c.Builtin = "file" }, want: []string{"builtin"}},
+		"FunctionWithConfig":  {base: function, edit: func(c *Component) { c.Config = "{}" }, want: []string{"config"}},
+		"SourceWithRuntime":   {base: source, edit: func(c *Component) { c.Runtime = validFunction().Runtime }, want: []string{"runtime"}},
+		"SinkWithUserConfig":  {base: sink, edit: func(c *Component) { c.UserConfig = "{}" }, want: []string{"user_config"}},
+		"NoBuiltin":           {base: source, edit: func(c *Component) { c.Builtin = "" }, want: []string{"builtin"}},
+		"UnknownBuiltin":      {base: source, edit: func(c *Component) { c.Builtin = "kafka" }, want: []string{"builtin"}},
+		"SinkGenerator":       {base: sink, edit: func(c *Component) { c.Builtin = "generator" }, want: []string{"builtin"}},
+
+		"NoClass":         {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "" }, want: []string{"runtime.python.class"}},
+		"BareClass":       {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "Enrich" }, want: []string{"runtime.python.class"}},
+		"WheelNeedsClass": {base: function, edit: func(c *Component) { c.Runtime.Python = &Code{File: "a.whl"} }, want: []string{"runtime.python.class"}},
+		"PythonFileKind":  {base: function, edit: func(c *Component) { c.Runtime.Python.File = "enrich.js" }, want: []string{"runtime.python.file"}},
+		"JavaNoClass":     {base: function, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "a.jar"}} }, want: []string{"runtime.java.class"}},
+		"JavaClass":       {base: function, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "a.jar", Class: "x.Y$Z"}} }},
+		"GoWithClass":     {base: function, edit: func(c *Component) { c.Runtime = &Runtime{Go: &Code{File: "a", Class: "x"}} }, want: []string{"runtime.go.class"}},
+		"NoCode":          {base: function, edit: func(c *Component) { c.Runtime = &Runtime{WASM: &Code{}} }, want: []string{"runtime.wasm"}},
+		"FileAndURL":      {base: function, edit: func(c *Component) { c.Runtime.Python.URL = "https://x/y" }, want: []string{"runtime.python.url"}},
+		"BadDigest":       {base: function, edit: func(c *Component) { c.Runtime.Python.SHA256 = "ABC" }, want: []string{"runtime.python.sha256"}},
+
+		"ConfigNotJSON":      {base: source, edit: func(c *Component) { c.Config = "{" }, want: []string{"config"}},
+		"ConfigList":         {base: source, edit: func(c *Component) { c.Config = "[]" }, want: []string{"config"}},
+		"UserConfigText":     {base: function, edit: func(c *Component) { c.UserConfig = `"x"` }, want: []string{"user_config"}},
+		"ConfigMissing":      {base: source, edit: func(c *Component) { c.Config = "" }, want: []string{"config.path"}},
+		"ConfigEmptyPath":    {base: source, edit: func(c *Component) { c.Config = `{"path":""}` }, want: []string{"config.path"}},
+		"ConfigWrongType":    {base: source, edit: func(c *Component) { c.Config = `{"path":3}` }, want: []string{"config.path"}},
+		"ConfigEnum":         {base: source, edit: func(c *Component) { c.Config = `{"path":"p","format":"csv"}` }, want: []string{"config.format"}},
+		"ConfigUnknown":      {base: source, edit: func(c *Component) { c.Config = `{"path":"p","paht":1,"a b":2}` }, want: []string{"config.paht", `config["a b"]`}},
+		"SinkHasNoMode":      {base: sink, edit: func(c *Component) { c.Config = `{"path":"p","mode":"tail"}` }, want: []string{"config.mode"}},
+		"GeneratorDefaults":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", "" }},
+		"GeneratorNegative":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":-1}` }, want: []string{"config.count"}},
+		"GeneratorFraction":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":1.5,"rate":0.5}` }, want: []string{"config.count"}},
+		"GeneratorTooLarge":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"size":1e19}` }, want: []string{"config.size"}},
+		"GeneratorTextCount": {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":"5"}` }, want: []string{"config.count"}},
+		"GeneratorWholeExp":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":1e3}` }},
+
+		"NoInputs":       {base: function, edit: func(c *Component) { c.Inputs = nil }, want: []string{"inputs"}},
+		"PatternAlone":   {base: function, edit: func(c *Component) { c.Inputs, c.TopicsPattern = nil, "persistent://a/b/.*" }},
+		"SinkNoInputs":   {base: sink, edit: func(c *Component) { c.Inputs = nil }, want: []string{"inputs"}},
+		"BadInput":       {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"kafka://a/b/c": {}} }, want: []string{`inputs["kafka://a/b/c"]`}},
+		"EmptyInput":     {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"": {}} }, want: []string{`inputs[""]`}},
+		"SameInputTwice": {base: function, edit: func(c *Component) { c.Inputs["public/default/orders"] = Input{} }, want: []string{`inputs["public/default/orders"]`}},
+		"PartitionToo":   {base: function, edit: func(c *Component) { c.Inputs["orders-partition-1"] = Input{} }, want: []string{`inputs["orders-partition-1"]`}},
+		"TwoPartitions": {base: function, edit: func(c *Component) {
+			c.Inputs = map[string]Input{"orders-partition-0": {}, "orders-partition-1": {}}
+		}},
+		"QueueSize":      {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{ReceiverQueueSize: ptr(-1)} }, want: []string{`inputs["orders"].receiver_queue_size`}},
+		"SchemaAndSerde": {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "json", SerdeClass: "X"} }, want: []string{`inputs["orders"].serde_class`}},
+		"InputExtraWord": {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Extra: map[string]JSON{"schemaType": `"x"`}} }, want: []string{`inputs["orders"].extra["schemaType"]`}},
+
+		"SelfLoop":          {base: function, edit: func(c *Component) { c.Output.Topic = "orders" }},
+		"NoOutput":          {base: function, edit: func(c *Component) { c.Output = nil }},
+		"OutputNoTopic":     {base: function, edit: func(c *Component) { c.Output = &Output{} }, want: []string{"output.topic"}},
+		"BadOutput":         {base: function, edit: func(c *Component) { c.Output.Topic = "a/b" }, want: []string{"output.topic"}},
+		"OutputSerde":       {base: function, edit: func(c *Component) { c.Output.Schema, c.Output.SerdeClass = "a", "b" }, want: []string{"output.serde_class"}},
+		"Compression":       {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{Compression: "rar"} }, want: []string{"output.producer.compression"}},
+		"Pending":           {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{MaxPendingMessages: ptr(-1)} }, want: []string{"output.producer.max_pending_messages"}},
+		"ProducerExtraWord": {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{Extra: map[string]JSON{"compressionType": "1"}} }, want: []string{`output.producer.extra["compressionType"]`}},
+		"SourceNoOutput":    {base: source, edit: func(c *Component) { c.Output = nil }, want: []string{"output"}},
+		"SinkWithOutput":    {base: sink, edit: func(c *Component) { c.Output = &Output{Topic: "x"} }, want: []string{"output"}},
+		"SinkForwards":      {base: sink, edit: func(c *Component) { c.ForwardSourceMessageProperty = ptr(true) }, want: []string{"forward_source_message_property"}},
+		"SourceReads": {
+			base: source,
+			edit: func(c *Component) {
+				c.Inputs, c.TopicsPattern, c.Subscription = map[string]Input{"a": {}}, "x", &Subscription{}
+				c.RetainOrdering, c.RetainKeyOrdering, c.CleanupSubscription = ptr(false), ptr(false), ptr(false)
+				c.ForwardSourceMessageProperty, c.MaxMessageRetries, c.TimeoutMs = ptr(true), ptr(1), ptr(int64(5))
+				c.DeadLetterTopic = "dead"
+			},
+			want: []string{
+				"cleanup_subscription", "dead_letter_topic", "forward_source_message_property", "inputs", "max_message_retries",
+				"retain_key_ordering", "retain_ordering", "subscription", "timeout_ms", "topics_pattern",
+			},
+		},
+
+		"Position":         {base: function, edit: func(c *Component) { c.Subscription = &Subscription{Position: "first"} }, want: []string{"subscription.position"}},
+		"SubscriptionName": {base: function, edit: func(c *Component) { c.Subscription = &Subscription{Name: "a\n"} }, want: []string{"subscription.name"}},
+		"Guarantee":        {base: function, edit: func(c *Component) { c.ProcessingGuarantees = "ATLEAST_ONCE" }, want: []string{"processing_guarantees"}},
+		"BothOrders":       {base: function, edit: func(c *Component) { c.RetainOrdering, c.RetainKeyOrdering = ptr(true), ptr(true) }, want: []string{"retain_key_ordering"}},
+		"OneOrder":         {base: function, edit: func(c *Component) { c.RetainOrdering, c.RetainKeyOrdering = ptr(true), ptr(false) }},
+		"Retries":          {base: function, edit: func(c *Component) { c.MaxMessageRetries = ptr(-1) }, want: []string{"max_message_retries"}},
+		"NoRetries":        {base: function, edit: func(c *Component) { c.MaxMessageRetries = ptr(0) }},
+		"Timeout":          {base: function, edit: func(c *Component) { c.TimeoutMs = ptr(int64(-1)) }, want: []string{"timeout_ms"}},
+		"EffectiveRetries": {
+			base: function,
+			edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, ptr(3) },
+			want: []string{"max_message_retries"},
+		},
+		"LogTopic":       {base: function, edit: func(c *Component) { c.LogTopic = "x://y" }, want: []string{"log_topic"}},
+		"DeadLetter":     {base: function, edit: func(c *Component) { c.DeadLetterTopic = "a/b/c/d" }, want: []string{"dead_letter_topic"}},
+		"DeadLetterLoop": {base: function, edit: func(c *Component) { c.DeadLetterTopic = "persistent://public/default/orders" }, want: []string{"dead_letter_topic"}},
+		"DeadLetterLong": {base: function, edit: func(c *Component) {
+			c.Subscription = &Subscription{Name: longText(MaxTopicName)}
+		}, want: []string{"dead_letter_topic"}},
+
+		"Parallelism": {base: function, edit: func(c *Component) { c.Parallelism = ptr(0) }, want: []string{"parallelism"}},
+		"State":       {base: function, edit: func(c *Component) { c.State = "paused" }, want: []string{"state"}},
+		"Secrets": {
+			base: function,
+			edit: func(c *Component) {
+				c.Secrets = map[string]SecretRef{"A": {Name: "shop", Key: "api-key"}, "B": {}, "": {Name: "x", Key: "y/z"}}
+			},
+			want: []string{`secrets[""]`, `secrets[""].key`, `secrets["B"].key`, `secrets["B"].name`},
+		},
+		"Resources":    {base: function, edit: func(c *Component) { c.Resources = &Resources{CPU: "x", Memory: "100m", Disk: "-1Gi"} }, want: []string{"resources.cpu", "resources.disk", "resources.memory"}},
+		"ResourcesFit": {base: function, edit: func(c *Component) { c.Resources = &Resources{CPU: "500m", Memory: "256Mi", Disk: "1Gi"} }},
+		"Extra": {
+			base: function,
+			edit: func(c *Component) {
+				c.Extra = map[string]JSON{"windowConfig": `{"a":1}`, "parallelism": "2", "bad": "{", "": "1"}
+			},
+			want: []string{`extra[""]`, `extra["bad"]`, `extra["parallelism"]`},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := tc.base()
+			if tc.edit != nil {
+				tc.edit(&c)
+			}
+			if diff := cmp.Diff(tc.want, errorPaths(ValidateComponent(c))); diff != "" {
+				t.Errorf("paths (-want +got):\n%s\n%v", diff, ValidateComponent(c))
+			}
+		})
+	}
+}
+
+func longText(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 'x'
+	}
+	return string(b)
+}
+
+func TestValidateCodeURL(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		url string
+		ok  bool
+	}{
+		"Package":        {"function://public/default/enrich@1.2.0", true},
+		"PackageLatest":  {"function://public/default/enrich", true},
+		"PackageShort":   {"function://enrich", false},
+		"PackageBad":     {"function://a/b/@1", false},
+		"PackageVersion": {"function://a/b/c@", false},
+		"HTTPS":          {"https://example.com/a.py", true},
+		"HTTP":           {"http://example.com/a.py", true},
+		"NoHost":         {"https:///a.py", false},
+		"Space":          {"https://example.com/a b", false},
+		"Builtin":        {"builtin://exclamation", true},
+		"BuiltinEmpty":   {"builtin://", false},
+		"File":           {"file:///etc/passwd", false},
+		"FileUpper":      {"FILE:/etc/passwd", false},
+		"Path":           {"enrich.py", false},
+		"S3":             {"s3://bucket/enrich.py", false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := validFunction()
+			c.Runtime.Python = &Code{URL: tc.url, Class: "a.B"}
+			var want []string
+			if !tc.ok {
+				want = []string{"runtime.python.url"}
+			}
+			if diff := cmp.Diff(want, errorPaths(ValidateComponent(c))); diff != "" {
+				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A defaulted component is as valid as the one it was made from.
+func TestValidateAfterDefault(t *testing.T) {
+	t.Parallel()
+	for _, c := range []Component{validFunction(), validSource(), validSink()} {
+		if problems := ValidateComponent(DefaultComponent(c)); len(problems) > 0 {
+			t.Errorf("%s: %v", c.Kind, problems)
+		}
+	}
+}
