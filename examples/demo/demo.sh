@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The first quarter of an hour, as commands: everything this prints after a $ can be
+# typed. `make demo` builds what it needs and sets BIN, the folder of the binaries.
+# It works in a folder of its own with a data directory of its own, leaves nothing
+# running, and fails when a step does not do what it should.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+: "${BIN:=$top/bin}"
+terraform=${TERRAFORM:-$(command -v terraform || command -v tofu || true)}
+[ -n "$terraform" ] || { echo "neither terraform nor tofu is on PATH: run make demo" >&2; exit 1; }
+
+demo=$(mktemp -d "${TMPDIR:-/tmp}/fmdemo.XXXXXX")
+log=$demo/step.log
+trap 'status=$?; functionmesh local reset --force >/dev/null 2>&1 || true; rm -rf "$demo"; exit $status' EXIT
+trap 'exit 130' INT TERM
+
+bold=; plain=
+if [ -t 1 ]; then bold=$(tput bold 2>/dev/null || true); plain=$(tput sgr0 2>/dev/null || true); fi
+TIMEFORMAT='  (%R s)'
+
+say() { printf '\n%s\n' "${bold}$*${plain}"; }
+fail() { printf '\nThe demo failed: %s\n' "$*" >&2; exit 1; }
+
+# run EXPECTED-EXIT-CODE 'command': prints the command, runs it, shows and keeps its output.
+run() {
+  local want=$1 got=0
+  printf '\n%s\n' "${bold}\$ $2${plain}"
+  time { bash -c "set -o pipefail; $2" >"$log" 2>&1 || got=$?; }
+  cat "$log"
+  [ "$got" -eq "$want" ] || fail "exit code $got instead of $want"
+}
+expect() { grep -qF -- "$1" "$log" || fail "\"$1\" was expected in the output"; }
+
+# Terraform finds the provider in a folder instead of a registry, under both of the
+# names that Terraform and OpenTofu give it.
+platform=$(go env GOOS)_$(go env GOARCH)
+for host in registry.terraform.io registry.opentofu.org; do
+  plugin=$demo/mirror/$host/functionmesh/functionmesh/0.1.0/$platform
+  mkdir -p "$plugin"
+  ln -s "$BIN/terraform-provider-functionmesh" "$plugin/terraform-provider-functionmesh_v0.1.0"
+done
+printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$demo/mirror" >"$demo/cli.tfrc"
+mkdir "$demo/bin" "$demo/work"
+ln -s "$BIN/terraform-provider-functionmesh" "$demo/bin/functionmesh"
+ln -s "$terraform" "$demo/bin/terraform"
+export PATH=$demo/bin:$PATH TF_CLI_CONFIG_FILE=$demo/cli.tfrc FUNCTIONMESH_DATA_DIR=$demo/data
+export TF_IN_AUTOMATION=1 TF_CLI_ARGS=-no-color CHECKPOINT_DISABLE=1
+cd "$demo/work"
+cp "$here/main.tf" .
+head -n 200 "$top/LICENSE" >lines.txt
+
+say "The provider, its embedded platform and one function, built from source"
+run 0 "(cd $top/examples/functions/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o $demo/work/exclaim.wasm ./exclaim)"
+run 0 "terraform init -input=false"
+
+say "Plan: what would be made, without making it"
+run 2 "terraform plan -input=false -detailed-exitcode"
+expect "3 to add, 0 to change, 0 to destroy"
+
+say "Apply: topics, and a mesh of two functions that is ready when this returns"
+run 0 "terraform apply -input=false -auto-approve"
+expect "3 added"
+run 0 "functionmesh mesh status exclaim"
+expect "mesh exclaim: 2/2 instances ready"
+
+say "Real text through it"
+run 0 "functionmesh topic produce lines --file lines.txt"
+expect "produced 200 messages"
+run 0 "functionmesh topic consume shouted --from earliest -n 200 --timeout 60s >shouted.txt; head -n 3 shouted.txt; wc -l <shouted.txt"
+expect "Apache License!!"
+sed 's/$/!!/' lines.txt | sort >want.txt
+sort shouted.txt | cmp -s want.txt - || fail "shouted is not the 200 lines with two exclamation marks each"
+
+say "Plan again: nothing to do"
+run 0 "terraform plan -input=false -detailed-exitcode"
+expect "No changes."
+
+say "Drift: somebody edits a function behind Terraform's back"
+run 0 "functionmesh function scale exclaim-louder 2"
+run 2 "terraform plan -input=false -detailed-exitcode"
+expect "0 to add, 1 to change, 0 to destroy"
+grep -Eq 'parallelism +=? *2 -> 1' "$log" || fail "the plan does not show parallelism 2 -> 1"
+[ "$(grep -Ec '[^ ] -> [^ ]' "$log")" -eq 1 ] || fail "the plan changes more than the one attribute"
+run 0 "terraform apply -input=false -auto-approve"
+expect "1 changed"
+run 0 "terraform plan -input=false -detailed-exitcode"
+expect "No changes."
+
+say "Destroy: nothing is left"
+run 0 "terraform destroy -input=false -auto-approve"
+expect "3 destroyed"
+run 0 "functionmesh function list"
+pid=$(functionmesh local status -o json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
+run 0 "functionmesh local down"
+run 1 "functionmesh local status"
+if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then fail "the platform, process $pid, still runs"; fi
+if ps -A -o args= 2>/dev/null | grep -F "$demo/data" | grep -qv grep; then fail "a process of the platform still runs"; fi
+
+say "The demo went through."
