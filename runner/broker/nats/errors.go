@@ -1,0 +1,44 @@
+package nats
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// What a caller may want to tell apart.
+var (
+	// ErrNoTopic: the topic's stream does not exist. Only the platform makes it.
+	ErrNoTopic = errors.New("topic does not exist")
+	// ErrNoSubscription: the platform has not placed the subscription's cursor and was
+	// told no position to start from.
+	ErrNoSubscription = errors.New("subscription does not exist")
+	// ErrTooLarge: the message is larger than the server takes.
+	ErrTooLarge = errors.New("message is too large")
+)
+
+var (
+	errDisconnected = errors.New("not connected")
+	errLost         = errors.New("messages were lost on the way; reading again")
+	errLate         = errors.New("acknowledged later than the acknowledgement timeout")
+)
+
+// conflictCode is JetStream's error code of a compare-and-set that another one won.
+const conflictCode = 10071
+
+func conflict(err error) bool {
+	var e *jetstream.APIError
+	return errors.As(err, &e) && e.ErrorCode == conflictCode
+}
+
+// noTopic says what is missing and who makes it.
+func noTopic(topic string) error {
+	return fmt.Errorf("topic %s: %w on this broker: create it, or name it as an input or output of a component, so that the platform does", topic, ErrNoTopic)
+}
+
+func invalid(format string, args ...any) error {
+	return &pipeline.TerminalError{Reason: "InvalidConfig", Err: fmt.Errorf(format, args...)}
+}
