@@ -8,18 +8,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-// Headers that tell our own client more than Pulsar's answers can say. A real Pulsar
-// sends none of them.
-const (
-	// HeaderPlatform identifies the platform on every answer.
-	HeaderPlatform = "Functionmesh-Platform"
-	// HeaderClass is the engine's error class of a failure, HeaderPath the field.
-	HeaderClass = "Functionmesh-Class"
-	HeaderPath  = "Functionmesh-Path"
-	// HeaderReplace on a PUT says that the configuration is whole: a key that is not
-	// there is cleared. Without it absent keys keep their value, as with Pulsar.
-	HeaderReplace = "Functionmesh-Replace"
-)
 
 // Options are what a gateway serves and how far it trusts who calls.
 type Options struct {
