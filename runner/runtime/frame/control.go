@@ -1,0 +1,97 @@
+package frame
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+)
+
+// MinProtocol and MaxProtocol are the versions this build speaks. A worker whose
+// range overlaps is used at the highest common version.
+const (
+	MinProtocol = 1
+	MaxProtocol = 1
+)
+
+// Hello is the first word of a worker.
+type Hello struct {
+	Min      int    `json:"min"`
+	Max      int    `json:"max"`
+	SDK      string `json:"sdk"`      // name and version of the SDK
+	Language string `json:"language"` // go, python, …
+}
+
+// Start is everything that user code may ask for.
+type Start struct {
+	Protocol    int               `json:"protocol"`
+	Class       string            `json:"class,omitempty"`
+	File        string            `json:"file,omitempty"`
+	Tenant      string            `json:"tenant"`
+	Namespace   string            `json:"namespace"`
+	Name        string            `json:"name"`
+	Mesh        string            `json:"mesh,omitempty"`
+	InstanceID  int               `json:"instance_id"`
+	Parallelism int               `json:"parallelism"`
+	Inputs      []Topic           `json:"inputs"`
+	Output      *Topic            `json:"output,omitempty"`
+	UserConfig  json.RawMessage   `json:"user_config,omitempty"`
+	Secrets     map[string]string `json:"secrets,omitempty"`
+	Limits      Limits            `json:"limits"`
+}
+
+// Topic is a full topic name and the label of its schema: "", bytes, string or json.
+type Topic struct {
+	Topic  string `json:"topic"`
+	Schema string `json:"schema,omitempty"`
+}
+
+// Limits are what the worker itself must know of its bounds.
+type Limits struct {
+	CallTimeoutMs int64 `json:"call_timeout_ms,omitempty"`
+	MaxFrameBytes int64 `json:"max_frame_bytes,omitempty"`
+}
+
+// Ready answers Start.
+type Ready struct {
+	Batch bool `json:"batch,omitempty"` // user code takes whole batches, so the time limit is n times the limit of one
+}
+
+// Failed answers Start when user code cannot be loaded.
+type Failed struct {
+	Reason  string `json:"reason"` // ClassNotFound, InvalidCode, InvalidConfig
+	Message string `json:"message"`
+}
+
+// NewStart builds what the instance of f tells user code.
+func NewStart(f wire.File) Start {
+	s := Start{
+		Protocol: MaxProtocol, Tenant: f.Component.Tenant, Namespace: f.Component.Namespace, Name: f.Component.Name,
+		Mesh: f.Component.Mesh, InstanceID: f.Instance.ID, Parallelism: f.Instance.Parallelism,
+		Secrets: f.Secrets, Inputs: []Topic{},
+		Limits: Limits{CallTimeoutMs: f.Limits.CallTimeoutMs, MaxFrameBytes: DefaultMaxFrame},
+	}
+	for _, in := range f.Source.Inputs {
+		s.Inputs = append(s.Inputs, Topic{Topic: in.Topic, Schema: in.Schema})
+	}
+	if out := f.Sink.Output; out != nil {
+		s.Output = &Topic{Topic: out.Topic, Schema: out.Schema}
+	}
+	if fn := f.Function; fn != nil {
+		s.Class, s.File = fn.Class, fn.File
+		if fn.UserConfig != "" {
+			s.UserConfig = json.RawMessage(fn.UserConfig)
+		}
+	}
+	return s
+}
+
+// Negotiate returns the highest version that both sides speak.
+func Negotiate(h Hello) (int, error) {
+	v := min(h.Max, MaxProtocol)
+	if v < h.Min || v < MinProtocol {
+		return 0, fmt.Errorf("%s speaks frame protocol %d to %d and this runner %d to %d: build the function with a matching SDK",
+			h.SDK, h.Min, h.Max, MinProtocol, MaxProtocol)
+	}
+	return v, nil
+}

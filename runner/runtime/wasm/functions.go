@@ -1,0 +1,142 @@
+package wasm
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runtime/frame"
+)
+
+const (
+	// DefaultMemory bounds a guest when the component sets no limit.
+	DefaultMemory = 256 << 20
+
+	pageSize     = 1 << 16
+	maxPages     = 1 << 16
+	startTimeout = time.Minute
+)
+
+// Options say which module runs and within which bounds.
+type Options struct {
+	File     string        // the module
+	Start    frame.Start   // what the guest may ask for; its secrets reach the guest only
+	Memory   int64         // bytes of linear memory; 0: DefaultMemory
+	Timeout  time.Duration // of the call for one message; 0: none
+	Rerun    bool          // a batch that broke a limit may be shown to the guest again
+	CacheDir string        // keeps compiled code between runs; "" keeps it in memory
+	Log      io.Writer     // standard output and error of the guest
+
+	Resolve frame.Resolve                    // full name of a topic that the guest publishes to
+	Metric  func(name string, value float64) // nil: observations are dropped
+}
+
+// Functions is a compiled module; each lane gets an instance of its own.
+type Functions struct {
+	opts    Options
+	start   []byte
+	pages   uint32
+	cache   wazero.CompilationCache
+	runtime wazero.Runtime
+	module  wazero.CompiledModule
+
+	mu    sync.Mutex
+	spare *guest // made by New as a check, used by the first lane
+}
+
+// New compiles the module and starts one instance of it, so that what cannot run is
+// known now: then the error is a *pipeline.TerminalError.
+func New(ctx context.Context, o Options) (*Functions, error) {
+	code, err := os.ReadFile(o.File)
+	if err != nil {
+		return nil, invalid("the module cannot be read: %w", err)
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	start, err := json.Marshal(o.Start)
+	if err != nil {
+		return nil, fmt.Errorf("start payload: %w", err)
+	}
+	f := &Functions{opts: o, start: start, pages: pages(o.Memory)}
+	if err := f.open(ctx, code); err != nil {
+		return nil, errors.Join(err, f.Close(ctx))
+	}
+	return f, nil
+}
+
+func pages(memory int64) uint32 {
+	if memory <= 0 {
+		memory = DefaultMemory
+	}
+	return uint32(min(max(memory/pageSize, 1), maxPages)) //nolint:gosec // bounded on both sides
+}
+
+func (f *Functions) open(ctx context.Context, code []byte) error {
+	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(f.pages).WithCloseOnContextDone(true)
+	if f.opts.CacheDir != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(f.opts.CacheDir)
+		if err != nil {
+			return fmt.Errorf("cache of compiled modules: %w", err)
+		}
+		f.cache = cache
+		config = config.WithCompilationCache(cache)
+	}
+	f.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, f.runtime); err != nil {
+		return fmt.Errorf("system interface for modules: %w", err)
+	}
+	module, err := compile(ctx, f.runtime, code)
+	if err != nil {
+		return err
+	}
+	f.module = module
+	f.spare, err = f.newGuest(ctx)
+	return err
+}
+
+// ForLane returns the lane's own instance of the module.
+func (f *Functions) ForLane(ctx context.Context, _ int) (pipeline.Function, error) {
+	f.mu.Lock()
+	g := f.spare
+	f.spare = nil
+	f.mu.Unlock()
+	if g == nil {
+		var err error
+		if g, err = f.newGuest(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return &lane{functions: f, guest: g}, nil
+}
+
+// Close releases the compiled code and every instance. Safe after a failed New.
+func (f *Functions) Close(ctx context.Context) error {
+	var errs []error
+	if f.runtime != nil {
+		errs = append(errs, f.runtime.Close(ctx))
+	}
+	if f.cache != nil {
+		errs = append(errs, f.cache.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// moduleConfig opens no file system, no environment and no arguments to the guest.
+func (f *Functions) moduleConfig(g *guest) wazero.ModuleConfig {
+	return wazero.NewModuleConfig().WithName("").
+		WithStartFunctions("_initialize").
+		WithStdout(g.log).WithStderr(g.log).
+		WithSysWalltime().WithSysNanotime().WithNanosleep(g.sleep).
+		WithRandSource(rand.Reader)
+}

@@ -1,0 +1,119 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runtime/frame"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runtime/guard"
+)
+
+// patience bounds how long a batch may take before a guest that never returns is
+// noticed: with a time limit, batches are cut so that n limits stay below it.
+const patience = 2 * time.Second
+
+// lane is a pipeline.Function over one guest, replaced when it breaks.
+type lane struct {
+	functions *Functions
+	guest     *guest // nil: broken, the next call makes a new one
+	buf       []byte
+	id        uint64
+}
+
+// Invoke runs the guest on the batch.
+func (l *lane) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
+	out := make([]pipeline.Result, 0, len(in))
+	for len(in) > 0 {
+		n := l.cut(in)
+		results, err := guard.Isolate(ctx, in[:n], l.functions.opts.Rerun, l.call)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, results...)
+		in = in[n:]
+	}
+	return out, nil
+}
+
+func (l *lane) cut(in []pipeline.Message) int {
+	limit := l.functions.opts.Timeout
+	if limit <= 0 {
+		return len(in)
+	}
+	if !l.functions.opts.Rerun {
+		return 1
+	}
+	return min(len(in), max(1, int(patience/limit)))
+}
+
+func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
+	if size := frame.BatchSize(in); size > frame.DefaultMaxFrame {
+		return nil, &guard.LimitError{Text: fmt.Sprintf("a message of %d bytes passes the limit of %d bytes for a batch", size, frame.DefaultMaxFrame)}
+	}
+	f := l.functions
+	if l.guest == nil {
+		g, err := f.newGuest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.guest = g
+	}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if f.opts.Timeout > 0 {
+		limited, cancel = context.WithTimeout(ctx, time.Duration(len(in))*f.opts.Timeout)
+	}
+	defer cancel()
+	g := l.guest
+	g.done = limited.Done()
+	l.id++
+	l.buf = frame.AppendBatch(l.buf[:0], l.id, in)
+	payload, err := g.call(limited, g.process, l.buf)
+	if err != nil {
+		return nil, l.replace(ctx, err)
+	}
+	results, err := frame.DecodeResults(payload, in, f.opts.Resolve)
+	if err == nil && results.ID != l.id {
+		err = fmt.Errorf("answer to batch %d, want %d", results.ID, l.id)
+	}
+	if err != nil {
+		return nil, l.replace(ctx, err)
+	}
+	if f.opts.Metric != nil {
+		for _, m := range results.Metrics {
+			for _, v := range m.Values {
+				f.opts.Metric(m.Name, v)
+			}
+		}
+	}
+	return results.Results, nil
+}
+
+// replace drops a guest whose memory can no longer be trusted.
+func (l *lane) replace(ctx context.Context, cause error) error {
+	g := l.guest
+	l.guest = nil
+	closeErr := g.module.Close(context.WithoutCancel(ctx))
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), closeErr)
+	}
+	return &guard.LimitError{Text: g.failure(cause, l.functions.opts)}
+}
+
+// Close drops the lane's guest.
+func (l *lane) Close(ctx context.Context) error {
+	if l.guest == nil {
+		return nil
+	}
+	g := l.guest
+	l.guest = nil
+	return g.module.Close(ctx)
+}
+
+// cutTrace separates the reason of a trap from the engine's stack trace.
+func cutTrace(text string) (reason, trace string, found bool) {
+	return strings.Cut(text, "\nwasm stack trace:")
+}

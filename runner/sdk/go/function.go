@@ -1,0 +1,154 @@
+package function
+
+import (
+	"context"
+	"fmt"
+)
+
+// Message is one message, in or out. A slice handed to a handler is valid until the
+// handler returns; copy what must live longer.
+type Message struct {
+	Topic       string            // in: full name; out: destination, "" is the configured output
+	Partition   int               // in only
+	ID          string            // in only: the broker's id
+	Key         []byte            // nil: no key
+	Value       []byte            // nil: a tombstone, which differs from empty
+	Properties  map[string]string // nil: none
+	EventTime   int64             // ms since the epoch, 0: not set
+	PublishTime int64             // in only: ms since the epoch
+	Redelivery  int               // in only: how many times it was delivered before
+}
+
+// Reply returns a message to the configured output that keeps the key and the event
+// time of m, as the plain handler form does by itself.
+func (m Message) Reply(value []byte) Message {
+	return Message{Key: m.Key, Value: value, EventTime: m.EventTime}
+}
+
+// Result is what the batch form made of one message: outputs or a failure.
+type Result struct {
+	Outputs []Message
+	Err     error
+}
+
+// Handler is the set of forms that a function may have:
+//
+//   - a value in, a value out; a nil value publishes nothing
+//   - a message in, any number of messages out, each to its own topic if it names one
+//   - a batch in, one Result per message out, in order; an error fails the whole batch
+type Handler interface {
+	func([]byte) ([]byte, error) |
+		func(context.Context, Message) ([]Message, error) |
+		func(context.Context, []Message) ([]Result, error)
+}
+
+// Main hands the function to the runner. In a worker process it serves until the
+// runner ends it and then exits the process; in a WASM module it returns at once and
+// the runner's calls follow. Call it last in main.
+func Main[H Handler](handler H) {
+	switch h := any(handler).(type) {
+	case func([]byte) ([]byte, error):
+		serve(&program{value: h})
+	case func(context.Context, Message) ([]Message, error):
+		serve(&program{message: h})
+	case func(context.Context, []Message) ([]Result, error):
+		serve(&program{batch: h})
+	}
+}
+
+// program is a handler and what it runs in. Exactly one form is set.
+type program struct {
+	value   func([]byte) ([]byte, error)
+	message func(context.Context, Message) ([]Message, error)
+	batch   func(context.Context, []Message) ([]Result, error)
+
+	instance *Instance
+	ctx      context.Context //nolint:containedctx // the life of the program, handed to every call
+	out      encoder
+	progress func(index int) // told before each message; nil: nobody asks
+}
+
+// run calls user code for every message of the BATCH payload and returns the RESULTS
+// payload, valid until the next run.
+func (p *program) run(payload []byte) ([]byte, error) {
+	in, err := decodeBatch(payload, p.value == nil)
+	if err != nil {
+		return nil, err
+	}
+	p.out.reset(in.id, p.instance.maxFrame())
+	if p.batch != nil {
+		p.runBatch(in.messages)
+	} else {
+		for i := range in.messages {
+			if p.progress != nil {
+				p.progress(i)
+			}
+			p.runOne(&in.messages[i])
+		}
+	}
+	return p.out.finish(p.instance.takeMetrics()), nil
+}
+
+func (p *program) runOne(m *Message) {
+	if p.value != nil {
+		value, err := p.callValue(m.Value)
+		switch {
+		case err != nil:
+			p.out.fail(err)
+		case value == nil:
+			p.out.none()
+		default:
+			p.out.value(value)
+		}
+		return
+	}
+	outs, err := p.callMessage(*m)
+	p.result(Result{Outputs: outs, Err: err})
+}
+
+func (p *program) runBatch(in []Message) {
+	results, err := p.callBatch(in)
+	if err == nil && len(results) != len(in) {
+		err = fmt.Errorf("the function returned %d results for %d messages", len(results), len(in))
+	}
+	for i := range in {
+		if err != nil {
+			p.out.fail(err)
+			continue
+		}
+		p.result(results[i])
+	}
+}
+
+func (p *program) result(r Result) {
+	switch {
+	case r.Err != nil:
+		p.out.fail(r.Err)
+	case len(r.Outputs) == 0:
+		p.out.none()
+	default:
+		p.out.outputs(r.Outputs)
+	}
+}
+
+func (p *program) callValue(in []byte) (out []byte, err error) {
+	defer recovered(&err)
+	return p.value(in)
+}
+
+func (p *program) callMessage(in Message) (out []Message, err error) {
+	defer recovered(&err)
+	return p.message(p.ctx, in)
+}
+
+func (p *program) callBatch(in []Message) (out []Result, err error) {
+	defer recovered(&err)
+	return p.batch(p.ctx, in)
+}
+
+// recovered turns a panic of user code into that message's failure (R5).
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v", r)
+	}
+}

@@ -1,0 +1,216 @@
+//go:build !wasip1
+
+package function
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	protocol   = 1
+	sdkVersion = "go/0.1.0"
+
+	typeHello    = 1
+	typeStart    = 2
+	typeReady    = 3
+	typeFailed   = 4
+	typeBatch    = 5
+	typeResults  = 6
+	typeStop     = 7
+	typeProgress = 8
+
+	inFD  = 3
+	outFD = 4
+)
+
+// serve speaks frames on descriptors 3 and 4 until the runner ends them.
+func serve(p *program) {
+	in, out := os.NewFile(inFD, "frames in"), os.NewFile(outFD, "frames out")
+	if !isPipe(in) || !isPipe(out) {
+		fmt.Fprintln(os.Stderr, "This program is a function: name it in runtime = { go = { file = … } } and the runner starts it.")
+		os.Exit(2)
+	}
+	closeOnExec(inFD)
+	closeOnExec(outFD)
+	w := &worker{program: p, in: bufio.NewReaderSize(in, 1<<16), out: out}
+	if err := w.serve(); err != nil {
+		fmt.Fprintln(os.Stderr, "function:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func isPipe(f *os.File) bool {
+	if f == nil {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
+}
+
+type worker struct {
+	program *program
+	in      io.Reader
+	head    [5]byte
+	payload []byte
+
+	mu  sync.Mutex // guards out: results and progress
+	out io.Writer
+
+	batch atomic.Uint64 // id of the batch at work plus one, 0: idle
+	index atomic.Uint32
+}
+
+func (w *worker) serve() error {
+	hello := map[string]any{"min": protocol, "max": protocol, "sdk": sdkVersion, "language": "go"}
+	if err := w.writeJSON(typeHello, hello); err != nil {
+		return err
+	}
+	t, payload, err := w.read()
+	if err != nil {
+		return ended(err)
+	}
+	if t != typeStart {
+		return fmt.Errorf("frame type %d before start", t)
+	}
+	instance, err := newInstance(payload)
+	if err != nil {
+		return w.writeJSON(typeFailed, map[string]string{"reason": "InvalidConfig", "message": err.Error()})
+	}
+	p := w.program
+	p.instance = instance
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), instanceKey{}, instance))
+	defer cancel()
+	p.ctx = ctx
+	if limit := instance.info.Limits.CallTimeoutMs; limit > 0 {
+		p.progress = func(i int) { w.index.Store(uint32(i)) } //nolint:gosec // a batch has fewer messages than 2^32
+		go w.reportProgress(ctx, time.Duration(limit)*time.Millisecond/4)
+	}
+	go exitWithParent(ctx)
+	if err := w.writeJSON(typeReady, map[string]bool{"batch": p.batch != nil}); err != nil {
+		return err
+	}
+	return w.loop()
+}
+
+func (w *worker) loop() error {
+	for {
+		t, payload, err := w.read()
+		if err != nil {
+			return ended(err)
+		}
+		switch t {
+		case typeStop:
+			return nil
+		case typeBatch:
+			if len(payload) >= 8 {
+				w.index.Store(0)
+				w.batch.Store(binary.BigEndian.Uint64(payload) + 1)
+			}
+			results, err := w.program.run(payload)
+			w.batch.Store(0)
+			if err != nil {
+				return err
+			}
+			if err := w.write(typeResults, results); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("unexpected frame type %d", t)
+		}
+	}
+}
+
+// reportProgress tells the runner which message is at work, so that a call over its
+// limit is noticed after one limit and not after that of a whole batch.
+func (w *worker) reportProgress(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(max(every, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		id := w.batch.Load()
+		if id == 0 {
+			continue
+		}
+		b := binary.BigEndian.AppendUint64(nil, id-1)
+		b = binary.BigEndian.AppendUint32(b, w.index.Load())
+		if err := w.write(typeProgress, b); err != nil {
+			return // the loop meets the same broken pipe
+		}
+	}
+}
+
+// exitWithParent ends a worker whose runner died while user code never returns to
+// read the end of file.
+func exitWithParent(ctx context.Context) {
+	parent := os.Getppid()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if os.Getppid() != parent {
+				os.Exit(1)
+			}
+		}
+	}
+}
+
+func (w *worker) read() (byte, []byte, error) {
+	if _, err := io.ReadFull(w.in, w.head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := int(binary.BigEndian.Uint32(w.head[:])) - 1
+	if n < 0 {
+		return 0, nil, errMalformed
+	}
+	if cap(w.payload) < n {
+		w.payload = make([]byte, n)
+	}
+	w.payload = w.payload[:n]
+	_, err := io.ReadFull(w.in, w.payload)
+	return w.head[4], w.payload, err
+}
+
+func (w *worker) write(t byte, payload []byte) error {
+	head := binary.BigEndian.AppendUint32(make([]byte, 0, 5), uint32(len(payload)+1)) //nolint:gosec // bounded by the encoder
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, err := w.out.Write(append(head, t)); err != nil {
+		return err
+	}
+	_, err := w.out.Write(payload)
+	return err
+}
+
+func (w *worker) writeJSON(t byte, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.write(t, b)
+}
+
+// ended treats the end of the runner's pipe as the order to stop.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
