@@ -12,11 +12,10 @@ import (
 
 // Options are what a program hands in besides the wire file.
 type Options struct {
-	ConfigFile string          // the wire file; Run reads it, RunFile ignores it
-	Lifeline   io.Reader       // end of file means: drain and stop; nil: none
-	Abort      <-chan struct{} // closed: stop at once without draining; nil: never
-	Stderr     io.Writer       // log of user code and of the instance, secrets masked
-	Logger     *slog.Logger    // nil: a text logger on Stderr
+	ConfigFile string       // the wire file; Run reads it, RunFile ignores it
+	Lifeline   io.Reader    // end of file means: drain and stop; nil: none
+	Stderr     io.Writer    // log of user code and of the instance, secrets masked
+	Logger     *slog.Logger // nil: a text logger on Stderr
 }
 
 // Run reads Options.ConfigFile and runs it until ctx is cancelled, the lifeline ends

@@ -25,6 +25,7 @@ type Hello struct {
 // Start is everything that user code may ask for.
 type Start struct {
 	Protocol    int               `json:"protocol"`
+	Version     string            `json:"version,omitempty"` // digest of the code
 	Class       string            `json:"class,omitempty"`
 	File        string            `json:"file,omitempty"`
 	Tenant      string            `json:"tenant"`
@@ -78,7 +79,7 @@ func NewStart(f wire.File) Start {
 		s.Output = &Topic{Topic: out.Topic, Schema: out.Schema}
 	}
 	if fn := f.Function; fn != nil {
-		s.Class, s.File = fn.Class, fn.File
+		s.Version, s.Class, s.File = fn.SHA256, fn.Class, fn.File
 		if fn.UserConfig != "" {
 			s.UserConfig = json.RawMessage(fn.UserConfig)
 		}

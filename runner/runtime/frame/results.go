@@ -35,12 +35,9 @@ type Metric struct {
 	Values []float64
 }
 
-// Resolve turns the destination that user code wrote into a full topic name.
-type Resolve func(topic string) (string, error)
-
 // DecodeResults reads the answer to the batch in. The results share the payload's
-// memory. A destination that resolve refuses fails its message, not the batch.
-func DecodeResults(payload []byte, in []pipeline.Message, resolve Resolve) (Results, error) {
+// memory; destinations are as user code wrote them, the sink gives them their full name.
+func DecodeResults(payload []byte, in []pipeline.Message) (Results, error) {
 	c := cursor{b: payload}
 	out := Results{ID: c.u64()}
 	n := int(c.u32())
@@ -66,8 +63,8 @@ func DecodeResults(payload []byte, in []pipeline.Message, resolve Resolve) (Resu
 			plain = append(plain, pipeline.Message{Key: in[i].Key, Value: body, EventTime: in[i].EventTime})
 			r.Outputs = plain[len(plain)-1 : len(plain) : len(plain)]
 		case kindOutputs:
-			if err := decodeOutputs(body, r, resolve); err != nil {
-				return out, fmt.Errorf("result %d: %w", i, err)
+			if r.Outputs = decodeOutputs(body); r.Outputs == nil {
+				return out, fmt.Errorf("%w: outputs of result %d", ErrMalformed, i)
 			}
 		case kindError:
 			r.Err = &UserError{Text: string(body)}
@@ -82,32 +79,21 @@ func DecodeResults(payload []byte, in []pipeline.Message, resolve Resolve) (Resu
 	return out, nil
 }
 
-func decodeOutputs(body []byte, r *pipeline.Result, resolve Resolve) error {
+// decodeOutputs returns nil when the body breaks the layout.
+func decodeOutputs(body []byte) []pipeline.Message {
 	c := cursor{b: body}
 	n := int(c.u32())
 	if c.bad || n > len(c.b)/outputLen {
-		return fmt.Errorf("%w: truncated outputs", ErrMalformed)
+		return nil
 	}
 	outs := make([]pipeline.Message, n)
 	for i := range outs {
 		c.output(&outs[i])
 	}
 	if c.bad || len(c.b) != 0 {
-		return fmt.Errorf("%w: outputs end in the wrong place", ErrMalformed)
+		return nil
 	}
-	for i := range outs {
-		if outs[i].Topic == "" {
-			continue
-		}
-		full, err := resolve(outs[i].Topic)
-		if err != nil {
-			r.Err = &UserError{Text: "cannot publish to topic " + outs[i].Topic + ": " + err.Error()}
-			return nil
-		}
-		outs[i].Topic = full
-	}
-	r.Outputs = outs
-	return nil
+	return outs
 }
 
 // DecodeProgress reads a PROGRESS payload.

@@ -37,8 +37,7 @@ type Options struct {
 	CacheDir string        // keeps compiled code between runs; "" keeps it in memory
 	Log      io.Writer     // standard output and error of the guest
 
-	Resolve frame.Resolve                    // full name of a topic that the guest publishes to
-	Metric  func(name string, value float64) // nil: observations are dropped
+	Metric func(name string, value float64) // nil: observations are dropped
 }
 
 // Functions is a compiled module; each lane gets an instance of its own.

@@ -75,7 +75,7 @@ func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Resu
 	if err != nil {
 		return nil, l.replace(ctx, err)
 	}
-	results, err := frame.DecodeResults(payload, in, f.opts.Resolve)
+	results, err := frame.DecodeResults(payload, in)
 	if err == nil && results.ID != l.id {
 		err = fmt.Errorf("answer to batch %d, want %d", results.ID, l.id)
 	}

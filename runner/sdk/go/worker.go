@@ -3,14 +3,12 @@
 package function
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,41 +26,15 @@ const (
 	typeResults  = 6
 	typeStop     = 7
 	typeProgress = 8
-
-	inFD  = 3
-	outFD = 4
 )
-
-// serve speaks frames on descriptors 3 and 4 until the runner ends them.
-func serve(p *program) {
-	in, out := os.NewFile(inFD, "frames in"), os.NewFile(outFD, "frames out")
-	if !isPipe(in) || !isPipe(out) {
-		fmt.Fprintln(os.Stderr, "This program is a function: name it in runtime = { go = { file = … } } and the runner starts it.")
-		os.Exit(2)
-	}
-	closeOnExec(inFD)
-	closeOnExec(outFD)
-	w := &worker{program: p, in: bufio.NewReaderSize(in, 1<<16), out: out}
-	if err := w.serve(); err != nil {
-		fmt.Fprintln(os.Stderr, "function:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func isPipe(f *os.File) bool {
-	if f == nil {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeNamedPipe != 0
-}
 
 type worker struct {
 	program *program
 	in      io.Reader
 	head    [5]byte
 	payload []byte
+
+	watchParent func(ctx context.Context) // ends the process when the runner has died
 
 	mu  sync.Mutex // guards out: results and progress
 	out io.Writer
@@ -96,7 +68,7 @@ func (w *worker) serve() error {
 		p.progress = func(i int) { w.index.Store(uint32(i)) } //nolint:gosec // a batch has fewer messages than 2^32
 		go w.reportProgress(ctx, time.Duration(limit)*time.Millisecond/4)
 	}
-	go exitWithParent(ctx)
+	go w.watchParent(ctx)
 	if err := w.writeJSON(typeReady, map[string]bool{"batch": p.batch != nil}); err != nil {
 		return err
 	}
@@ -150,24 +122,6 @@ func (w *worker) reportProgress(ctx context.Context, every time.Duration) {
 		b = binary.BigEndian.AppendUint32(b, w.index.Load())
 		if err := w.write(typeProgress, b); err != nil {
 			return // the loop meets the same broken pipe
-		}
-	}
-}
-
-// exitWithParent ends a worker whose runner died while user code never returns to
-// read the end of file.
-func exitWithParent(ctx context.Context) {
-	parent := os.Getppid()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if os.Getppid() != parent {
-				os.Exit(1)
-			}
 		}
 	}
 }

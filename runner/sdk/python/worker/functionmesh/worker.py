@@ -1,0 +1,191 @@
+"""The loop: a batch in, its results out."""
+
+import json
+import logging
+import os
+import sys
+import threading
+import traceback
+
+from functionmesh import context as contexts
+from functionmesh import frames, load, serde
+
+IN_FD, OUT_FD = 3, 4
+NULL = frames.NULL
+
+
+def main(shim):
+    """Serves until the runner ends the frames. Returns the exit code."""
+    sys.path.append(shim)  # last: an installed pulsar client wins
+    try:
+        source = os.fdopen(IN_FD, "rb", buffering=1 << 16)
+        target = os.fdopen(OUT_FD, "wb", buffering=0)
+    except OSError:
+        sys.stderr.write("This file is started by the runner, with frames on descriptors 3 and 4.\n")
+        return 2
+    os.set_inheritable(IN_FD, False)
+    os.set_inheritable(OUT_FD, False)
+    return Worker(source, target).serve()
+
+
+class Worker:
+    """Speaks frames for one function."""
+
+    def __init__(self, source, target):
+        self.source = source
+        self.target = target
+        self.lock = threading.Lock()  # guards target: results and progress
+        self.busy = None  # id of the batch at work
+        self.index = 0
+        self.limit = 64 << 20
+
+    def serve(self):
+        hello = {"min": frames.PROTOCOL, "max": frames.PROTOCOL, "sdk": frames.SDK, "language": "python"}
+        self.send(frames.HELLO, json.dumps(hello).encode())
+        first = frames.read_frame(self.source)
+        if first is None:
+            return 0
+        kind, payload = first
+        if kind != frames.START:
+            raise frames.Malformed("frame type %d before start" % kind)
+        try:
+            self.start(json.loads(payload.decode()))
+        except load.Failed as e:
+            self.send(frames.FAILED, json.dumps({"reason": e.reason, "message": str(e)}).encode())
+            return 1
+        self.send(frames.READY, b"{}")
+        while True:
+            got = frames.read_frame(self.source)
+            if got is None or got[0] == frames.STOP:
+                return 0
+            if got[0] != frames.BATCH:
+                raise frames.Malformed("unexpected frame type %d" % got[0])
+            batch = frames.Batch(got[1])
+            self.index, self.busy = 0, batch.id
+            try:
+                payload = self.run(batch)
+            finally:
+                self.busy = None
+            self.send(frames.RESULTS, payload)
+
+    def start(self, start):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(handler)
+        logging.getLogger().setLevel(logging.INFO)
+        limits = start.get("limits") or {}
+        self.limit = limits.get("max_frame_bytes") or self.limit
+        # Inputs may differ in schema; the usual case of one schema skips the look-up.
+        schemas = {t["topic"]: t.get("schema") or "" for t in start.get("inputs") or []}
+        self.decoders = {topic: serde.decoder(schema) for topic, schema in schemas.items()}
+        self.mixed = len(set(schemas.values())) > 1
+        self.decode = serde.decoder(next(iter(schemas.values()), ""))
+        self.encode = serde.encoder((start.get("output") or {}).get("schema") or "")
+        self.call, self.takes_context = load.load(start["file"], start.get("class") or "")
+        try:
+            from pulsar import Context
+        except Exception:  # an installed client that does not load must not stop a plain function
+            Context = object
+        self.context = contexts.make(Context, start)
+        self.watch(limits.get("call_timeout_ms") or 0)
+
+    def watch(self, limit_ms):
+        """One thread reports progress while a time limit is set, and ends the process
+        when the runner has died and user code never returns to read the end of file."""
+        every = max(limit_ms / 4000.0, 0.01) if limit_ms else 1.0
+        parent = os.getppid()
+        wake = threading.Event()
+
+        def loop():
+            while not wake.wait(every):
+                busy = self.busy
+                if limit_ms and busy is not None:
+                    try:
+                        self.send_raw(frames.progress(busy, self.index))
+                    except OSError:
+                        return
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        threading.Thread(target=loop, daemon=True, name="functionmesh").start()
+
+    def run(self, batch):
+        """Calls user code for each message and returns the RESULTS payload."""
+        kinds, bodies = bytearray(batch.count), [b""] * batch.count
+        if self.takes_context or self.mixed:
+            self.run_with_context(batch, kinds, bodies)
+        else:
+            self.run_plain(batch, kinds, bodies)
+        if sum(map(len, bodies)) > self.limit >> 1:
+            frames.fit(kinds, bodies, self.limit)
+        return frames.results(batch.id, kinds, bodies, self.context._metrics.take())
+
+    def run_plain(self, batch, kinds, bodies):
+        payload, at = batch.payload, batch.first_value
+        call, decode, encode = self.call, self.decode, self.encode
+        for i, length in enumerate(batch.lengths):
+            self.index = i
+            value = None
+            if length != NULL:
+                end = at + length
+                value = payload[at:end]
+                at = end
+            try:
+                if decode is not None and value is not None:
+                    value = decode(value)
+                out = call(value)
+                if out is not None:
+                    bodies[i] = out if type(out) is bytes else encode(out)
+                    kinds[i] = 1
+            except BaseException as e:  # sys.exit() in user code fails its message, not the worker
+                kinds[i], bodies[i] = frames.KIND_ERROR, error_text(e)
+
+    def run_with_context(self, batch, kinds, bodies):
+        payload, at, meta_at = batch.payload, batch.first_value, batch.first_meta
+        context, call, encode = self.context, self.call, self.encode
+        for i, length in enumerate(batch.lengths):
+            self.index = i
+            value = None
+            if length != NULL:
+                value = payload[at : at + length]
+                at += length
+            context._point(payload, meta_at)
+            meta_at += batch.metas[i]
+            try:
+                decode = self.decoders.get(context._message.topic) if self.mixed else self.decode
+                if decode is not None and value is not None:
+                    value = decode(value)
+                out = call(value, context) if self.takes_context else call(value)
+                if out is not None:
+                    out = out if type(out) is bytes else encode(out)
+                kinds[i], bodies[i] = self.collect(out)
+            except BaseException as e:  # as in run_plain
+                context._take_published()
+                kinds[i], bodies[i] = frames.KIND_ERROR, error_text(e)
+
+    def collect(self, out):
+        """Kind and body of one result: what was returned and what was published."""
+        published = self.context._published
+        if not published:
+            return (frames.KIND_NONE, b"") if out is None else (frames.KIND_VALUE, out)
+        published = self.context._take_published()
+        if out is not None:
+            meta = self.context._message
+            published.append(frames.output("", meta.key, out, {}, meta.event_time))
+        return frames.KIND_OUTPUTS, frames.outputs(published)
+
+    def send(self, kind, payload):
+        self.send_raw(frames.frame(kind, payload))
+
+    def send_raw(self, data):
+        with self.lock:
+            view = memoryview(data)
+            while view:
+                view = view[self.target.write(view) :]
+
+
+def error_text(e):
+    """The end of a traceback, without the worker's own frames."""
+    tb = e.__traceback__.tb_next if e.__traceback__ is not None else None
+    text = "".join(traceback.format_exception(type(e), e, tb)).strip()
+    return text.encode("utf-8", "replace")[-frames.MAX_ERROR_TEXT :]
