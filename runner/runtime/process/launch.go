@@ -40,6 +40,9 @@ func command(o *Options) ([]string, error) {
 		return nil, err
 	}
 	o.WorkDir = dir
+	if o.File, err = filepath.Abs(o.File); err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(o.File); err != nil {
 		return nil, terminal(reasonInvalidCode, "the code cannot be read: %w", err)
 	}
