@@ -1,0 +1,91 @@
+package component
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// running are the settings of every component: how many instances, with what.
+func running() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"processing_guarantees": schema.StringAttribute{
+			Optional: true,
+			Validators: []validator.String{stringvalidator.OneOf(
+				string(spec.AtLeastOnce), string(spec.AtMostOnce), string(spec.EffectivelyOnce), string(spec.Manual))},
+			MarkdownDescription: "What happens to a message when an instance dies: `atleast_once`, `atmost_once`, `effectively_once` or `manual`. " +
+				"Defaults to `atleast_once`.",
+		},
+		"parallelism": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many instances run. Defaults to `1`.",
+		},
+		"state": schema.StringAttribute{
+			Optional:   true,
+			Validators: []validator.String{stringvalidator.OneOf(string(spec.StateRunning), string(spec.StateStopped))},
+			MarkdownDescription: "Whether the instances run: `running` or `stopped`. " +
+				"Leave it out to stop and start the component outside Terraform.",
+		},
+		"secrets": secrets(),
+		"resources": schema.SingleNestedAttribute{
+			Optional:            true,
+			MarkdownDescription: "What one instance may use, in the spelling of Kubernetes.",
+			Attributes: map[string]schema.Attribute{
+				"cpu": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "Processor time, for example `500m` or `2`.",
+				},
+				"memory": schema.StringAttribute{
+					Optional: true,
+					MarkdownDescription: "Memory, for example `256Mi`. " +
+						"On the embedded platform it limits the memory of a WebAssembly module and is refused for other runtimes.",
+				},
+				"disk": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "Disk space, for example `1Gi`.",
+				},
+			},
+		},
+		"extra": extra("FunctionConfig, SourceConfig or SinkConfig"),
+	}
+}
+
+// ordering are the settings of the order in which inputs are processed.
+func ordering() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"retain_ordering": schema.BoolAttribute{
+			Optional: true,
+			MarkdownDescription: "Whether the messages of one partition are processed in order, one lane per partition. " +
+				"Defaults to `false`.",
+		},
+		"retain_key_ordering": schema.BoolAttribute{
+			Optional:            true,
+			MarkdownDescription: "Whether the messages of one key are processed in order. Defaults to `false`.",
+		},
+	}
+}
+
+// failing are the settings of what happens when user code fails or does not return.
+func failing() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"max_message_retries": schema.Int64Attribute{
+			Optional:   true,
+			Validators: []validator.Int64{int64validator.AtLeast(0)},
+			MarkdownDescription: "How often a message whose processing failed is tried again before it is dead-lettered. " +
+				"Unset means three times on the embedded platform.",
+		},
+		"dead_letter_topic": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "Where messages go that failed too often. " +
+				"Defaults to a topic named after the first input and the subscription, with `-DLQ` at its end.",
+		},
+		"timeout_ms": schema.Int64Attribute{
+			Optional:            true,
+			Validators:          []validator.Int64{int64validator.AtLeast(0)},
+			MarkdownDescription: "The limit of one call of user code, in milliseconds.",
+		},
+	}
+}
