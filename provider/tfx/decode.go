@@ -103,8 +103,8 @@ func (d *decoder) leaf(v tftypes.Value, rv reflect.Value, at spec.Path) error {
 	case reflect.String:
 		var s string
 		err = v.As(&s)
-		if rv.Type() == reflect.TypeFor[spec.JSON]() {
-			s = place{}.canonical(jsonText, s)
+		if doc, bad := spec.ParseJSON([]byte(s)); bad == nil && rv.Type() == reflect.TypeFor[spec.JSON]() {
+			s = string(doc)
 		}
 		rv.SetString(s)
 	case reflect.Bool:

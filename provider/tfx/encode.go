@@ -1,28 +1,38 @@
 package tfx
 
 import (
-	"math/big"
 	"reflect"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-// mode says what Encode does with what the user has not written.
+// mode says what encoding does with what the user has not written.
 type mode int
 
 const (
-	refresh mode = iota // null stays null while the observed value is the default
-	imports             // as refresh, and what is left to the platform is written down
-	all                 // every value is written: a data source
+	refreshing mode = iota // null stays null while the observed value is the default
+	importing              // as refreshing, and what is left to the platform is written down
+	reporting              // every value is written: a data source
 )
+
+// rules say which fields are not simply the user's. Patterns are paths with [*] in
+// place of every key; catalog.Entity has them.
+type rules interface {
+	ServerOwned(pattern string) bool
+	ClientOnly(pattern string) bool
+}
 
 // encoder turns an observed spec into an object, guided by a prior one.
 type encoder struct {
 	place
-	mode mode
+	mode  mode
+	rules rules
 }
 
-// Encode writes the fields of observed into an object of prior's type. fill
+// encode writes the fields of observed into an object of prior's type. fill
 // completes a spec with the documented defaults. Attributes that the spec has no
 // field for keep prior's value.
 func encode[S any](e encoder, observed S, prior tftypes.Value, fill func(S) S) tftypes.Value {
@@ -30,119 +40,61 @@ func encode[S any](e encoder, observed S, prior tftypes.Value, fill func(S) S) t
 	bare := reflect.New(have.Type()).Elem()
 	e.strip(have, bare, prior)
 	def := reflect.ValueOf(fill(bare.Interface().(S))) //nolint:forcetypeassert // bare was made with S's type
-	return e.object(prior.Type(), have, def, prior)
+	return e.object(cell{t: prior.Type(), have: have, def: def, prior: prior})
 }
 
-// strip copies have into bare without the leaves that prior does not mention: what
-// the defaults then fill in is what null means.
-func (e encoder) strip(have, bare reflect.Value, prior tftypes.Value) {
-	switch have.Kind() {
+// cell is one place of the object that is being encoded.
+type cell struct {
+	t     tftypes.Type
+	have  reflect.Value // what is observed, defaults filled in
+	def   reflect.Value // what the defaults make of the place when the user says nothing
+	prior tftypes.Value // what the user wrote, or the last state
+	sem   semantic
+	at    string // the pattern of the path, as diff.Rules has them
+}
+
+func (c cell) null() tftypes.Value { return tftypes.NewValue(c.t, nil) }
+
+func (e encoder) value(c cell) tftypes.Value {
+	switch c.have.Kind() {
 	case reflect.Pointer:
-		if have.IsNil() {
-			return
+		if c.have.Type().Elem().Kind() != reflect.Struct {
+			return e.leaf(c)
 		}
-		if have.Type().Elem().Kind() != reflect.Struct {
-			e.stripLeaf(have, bare, prior)
-			return
-		}
-		bare.Set(reflect.New(have.Type().Elem()))
-		e.strip(have.Elem(), bare.Elem(), prior)
+		return e.optional(c)
 	case reflect.Struct:
-		attrs, _ := children(prior)
-		e.stripHidden(have, bare)
-		for _, f := range fieldsOf(have.Type()) {
-			e.strip(have.Field(f.index), bare.Field(f.index), attrs[f.name])
-		}
+		return e.object(c)
 	case reflect.Map:
-		e.stripMap(have, bare, prior)
+		return e.mapping(c)
 	default:
-		e.stripLeaf(have, bare, prior)
-	}
-}
-
-func (e encoder) stripLeaf(have, bare reflect.Value, prior tftypes.Value) {
-	if isSet(prior) {
-		bare.Set(have)
-	}
-}
-
-// stripHidden keeps what JSON has no word for: a component's kind.
-func (e encoder) stripHidden(have, bare reflect.Value) {
-	for i := range have.NumField() {
-		if have.Type().Field(i).Tag.Get("json") == "-" {
-			bare.Field(i).Set(have.Field(i))
-		}
-	}
-}
-
-func (e encoder) stripMap(have, bare reflect.Value, prior tftypes.Value) {
-	if have.IsNil() {
-		return
-	}
-	elems, _ := children(prior)
-	spelt := e.spellings(have.Type(), elems)
-	bare.Set(reflect.MakeMapWithSize(have.Type(), have.Len()))
-	for _, k := range have.MapKeys() {
-		b := reflect.New(have.Type().Elem()).Elem()
-		e.strip(have.MapIndex(k), b, elems[spelt[k.String()]])
-		bare.SetMapIndex(k, b)
-	}
-}
-
-// spellings maps the canonical form of each key to the user's.
-func (e encoder) spellings(t reflect.Type, elems map[string]tftypes.Value) map[string]string {
-	spelt := make(map[string]string, len(elems))
-	for k := range elems {
-		spelt[e.canonical(keySemantic(t), k)] = k
-	}
-	return spelt
-}
-
-// isSet reports whether prior holds a known value. The zero Value, which a missing
-// attribute gives, is not set.
-func isSet(prior tftypes.Value) bool {
-	return prior.Type() != nil && prior.IsKnown() && !prior.IsNull()
-}
-
-func (e encoder) value(t tftypes.Type, have, def reflect.Value, prior tftypes.Value, sem semantic) tftypes.Value {
-	switch have.Kind() {
-	case reflect.Pointer:
-		if have.Type().Elem().Kind() != reflect.Struct {
-			return e.leaf(t, have, def, prior, sem)
-		}
-		return e.optional(t, have, def, prior)
-	case reflect.Struct:
-		return e.object(t, have, def, prior)
-	case reflect.Map:
-		return e.mapping(t, have, def, prior)
-	default:
-		return e.leaf(t, have, def, prior, sem)
+		return e.leaf(c)
 	}
 }
 
 // optional encodes a nested object that may be absent. One that the user has not
 // written appears only when it says something.
-func (e encoder) optional(t tftypes.Type, have, def reflect.Value, prior tftypes.Value) tftypes.Value {
-	if have.IsNil() {
-		if isSet(prior) && isEmpty(prior) {
-			return prior
+func (e encoder) optional(c cell) tftypes.Value {
+	if c.have.IsNil() {
+		if isSet(c.prior) && isEmpty(c.prior) {
+			return c.prior
 		}
-		return tftypes.NewValue(t, nil)
+		return c.null()
 	}
-	inner := reflect.Zero(have.Type().Elem())
-	if def.IsValid() && !def.IsNil() {
-		inner = def.Elem()
+	inner := c
+	inner.have, inner.def = c.have.Elem(), reflect.Zero(c.have.Type().Elem())
+	if c.def.IsValid() && !c.def.IsNil() {
+		inner.def = c.def.Elem()
 	}
-	v := e.object(t, have.Elem(), inner, prior)
-	if !isSet(prior) && isEmpty(v) {
-		return tftypes.NewValue(t, nil)
+	v := e.object(inner)
+	if !isSet(c.prior) && isEmpty(v) {
+		return c.null()
 	}
 	return v
 }
 
-func (e encoder) object(t tftypes.Type, have, def reflect.Value, prior tftypes.Value) tftypes.Value {
-	types := t.(tftypes.Object).AttributeTypes //nolint:forcetypeassert // the schema's objects are made for spec's structs
-	attrs, _ := children(prior)
+func (e encoder) object(c cell) tftypes.Value {
+	types := c.t.(tftypes.Object).AttributeTypes //nolint:forcetypeassert // the schema's objects are made for spec's structs
+	attrs, _ := children(c.prior)
 	out := make(map[string]tftypes.Value, len(types))
 	for name, at := range types {
 		if v, ok := attrs[name]; ok {
@@ -151,104 +103,93 @@ func (e encoder) object(t tftypes.Type, have, def reflect.Value, prior tftypes.V
 			out[name] = tftypes.NewValue(at, nil)
 		}
 	}
-	for _, f := range fieldsOf(have.Type()) {
+	for _, f := range fieldsOf(c.have.Type()) {
 		at, ok := types[f.name]
 		if !ok {
 			continue
 		}
-		out[f.name] = e.value(at, have.Field(f.index), def.Field(f.index), attrs[f.name], f.sem)
+		out[f.name] = e.value(cell{
+			t: at, have: c.have.Field(f.index), def: c.def.Field(f.index), prior: attrs[f.name],
+			sem: f.sem, at: strings.TrimPrefix(c.at+"."+f.name, "."),
+		})
 	}
-	return tftypes.NewValue(t, out)
+	return tftypes.NewValue(c.t, out)
 }
 
-func (e encoder) mapping(t tftypes.Type, have, def reflect.Value, prior tftypes.Value) tftypes.Value {
-	if have.Len() == 0 {
-		if isSet(prior) {
-			return tftypes.NewValue(t, map[string]tftypes.Value{})
+func (e encoder) mapping(c cell) tftypes.Value {
+	if c.have.Len() == 0 {
+		if isSet(c.prior) {
+			return tftypes.NewValue(c.t, map[string]tftypes.Value{})
 		}
-		return tftypes.NewValue(t, nil)
+		return c.null()
 	}
-	et := t.(tftypes.Map).ElementType //nolint:forcetypeassert // the schema's maps are made for spec's maps
-	elems, _ := children(prior)
-	spelt := e.spellings(have.Type(), elems)
-	out := make(map[string]tftypes.Value, have.Len())
-	for _, k := range have.MapKeys() {
-		word, ok := spelt[k.String()]
+	if !isSet(c.prior) && e.mode == refreshing && e.rules.ServerOwned(c.at) {
+		return c.null()
+	}
+	mt := c.have.Type()
+	et := c.t.(tftypes.Map).ElementType //nolint:forcetypeassert // the schema's maps are made for spec's maps
+	elems, _ := children(c.prior)
+	spelt := e.spellings(mt, elems)
+	out := make(map[string]tftypes.Value, c.have.Len())
+	for _, k := range c.have.MapKeys() {
+		word, ok := spelt[e.canonical(keySemantic(mt), k.String())]
 		if !ok {
-			word = e.shortest(keySemantic(have.Type()), k.String())
+			word = e.shortest(keySemantic(mt), k.String())
 		}
-		d := reflect.Zero(have.Type().Elem())
-		if def.IsValid() && def.MapIndex(k).IsValid() {
-			d = def.MapIndex(k)
+		d := reflect.Zero(mt.Elem())
+		if c.def.IsValid() && c.def.MapIndex(k).IsValid() {
+			d = c.def.MapIndex(k)
 		}
-		out[word] = e.value(et, have.MapIndex(k), d, elems[word], elementSemantic(have.Type()))
+		out[word] = e.value(cell{
+			t: et, have: c.have.MapIndex(k), def: d, prior: elems[word],
+			sem: elementSemantic(mt), at: c.at + "[*]",
+		})
 	}
-	return tftypes.NewValue(t, out)
+	return tftypes.NewValue(c.t, out)
 }
 
-func (e encoder) leaf(t tftypes.Type, have, def reflect.Value, prior tftypes.Value, sem semantic) tftypes.Value {
-	if isSet(prior) {
-		if sem == file || e.means(prior, have, sem) {
-			return prior
+func (e encoder) leaf(c cell) tftypes.Value {
+	client := e.rules.ClientOnly(c.at)
+	if isSet(c.prior) {
+		if client || e.means(c) {
+			return c.prior
 		}
-		return e.write(t, have, sem)
+		return e.write(c)
 	}
-	switch {
-	case e.mode == all:
-	case sem == server:
-		if e.mode == refresh || have.String() != "stopped" {
-			return tftypes.NewValue(t, nil)
-		}
-	case sem == file && e.mode == refresh,
-		reflect.DeepEqual(have.Interface(), def.Interface()):
-		return tftypes.NewValue(t, nil)
+	if e.mode == reporting {
+		return e.write(c)
 	}
-	return e.write(t, have, sem)
+	if e.mode == refreshing && (client || e.rules.ServerOwned(c.at)) {
+		return c.null()
+	}
+	if c.def.IsValid() && reflect.DeepEqual(c.have.Interface(), c.def.Interface()) || isUsual(c.have) {
+		return c.null()
+	}
+	return e.write(c)
+}
+
+// isUsual reports the one value that a platform chooses by itself and that an import
+// need not mention: a component that runs.
+func isUsual(have reflect.Value) bool {
+	return have.Type() == reflect.TypeFor[spec.State]() && have.String() == string(spec.StateRunning)
 }
 
 // means reports whether the user's value says what is observed.
-func (e encoder) means(prior tftypes.Value, have reflect.Value, sem semantic) bool {
-	said := reflect.New(have.Type()).Elem()
-	if err := (&decoder{}).value(prior, said, ""); err != nil {
+func (e encoder) means(c cell) bool {
+	said := reflect.New(c.have.Type()).Elem()
+	if err := (&decoder{}).value(c.prior, said, ""); err != nil {
 		return false
 	}
-	if have.Kind() == reflect.String {
-		return e.canonical(sem, said.String()) == e.canonical(sem, have.String())
+	if c.have.Kind() == reflect.String {
+		return e.canonical(c.sem, said.String()) == e.canonical(c.sem, c.have.String())
 	}
-	return reflect.DeepEqual(said.Interface(), have.Interface())
+	return reflect.DeepEqual(said.Interface(), c.have.Interface())
 }
 
-func (e encoder) write(t tftypes.Type, have reflect.Value, sem semantic) tftypes.Value {
-	if have.Kind() == reflect.Pointer {
-		if have.IsNil() {
-			return tftypes.NewValue(t, nil)
-		}
-		have = have.Elem()
-	}
-	switch have.Kind() {
-	case reflect.String:
-		if have.Len() == 0 {
-			return tftypes.NewValue(t, nil)
-		}
-		return tftypes.NewValue(t, e.shortest(sem, have.String()))
-	case reflect.Bool:
-		return tftypes.NewValue(t, have.Bool())
-	case reflect.Slice:
-		return writeStrings(t, have)
-	default:
-		return tftypes.NewValue(t, new(big.Float).SetInt64(have.Int()))
-	}
-}
-
-func writeStrings(t tftypes.Type, have reflect.Value) tftypes.Value {
-	if have.Len() == 0 {
-		return tftypes.NewValue(t, nil)
-	}
-	elems := make([]tftypes.Value, have.Len())
-	for i := range elems {
-		elems[i] = tftypes.NewValue(tftypes.String, have.Index(i).String())
-	}
-	return tftypes.NewValue(t, elems)
+// isSet reports whether prior holds a known value. The zero Value, which a missing
+// attribute gives, is not set.
+func isSet(prior tftypes.Value) bool {
+	return prior.Type() != nil && prior.IsKnown() && !prior.IsNull()
 }
 
 // isEmpty reports whether an object says nothing: all of its attributes are null.

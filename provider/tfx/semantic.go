@@ -15,8 +15,6 @@ const (
 	topic             // a topic name: orders is persistent://public/default/orders
 	jsonText          // a JSON document
 	quantity          // an amount: 1Gi is 1024Mi
-	file              // a path on the user's machine: never compared
-	server            // left to the platform while unset
 )
 
 // field is one attribute: its JSON name, where it sits in the struct and its meaning.
@@ -45,8 +43,6 @@ func semanticOf(owner, t reflect.Type, name string) semantic {
 		return jsonText
 	case reflect.TypeFor[spec.Quantity]():
 		return quantity
-	case reflect.TypeFor[spec.State]():
-		return server
 	}
 	switch owner {
 	case reflect.TypeFor[spec.Output]():
@@ -56,10 +52,6 @@ func semanticOf(owner, t reflect.Type, name string) semantic {
 	case reflect.TypeFor[spec.Component]():
 		if name == "dead_letter_topic" || name == "log_topic" {
 			return topic
-		}
-	case reflect.TypeFor[spec.Code]():
-		if name == "file" {
-			return file
 		}
 	}
 	return plain
@@ -88,11 +80,11 @@ func (p place) canonical(sem semantic, text string) string {
 		}
 	case jsonText:
 		if doc, err := spec.ParseJSON([]byte(text)); err == nil {
-			return string(doc)
+			return doc.Canonical()
 		}
 	case quantity:
 		return spec.Quantity(text).Canonical()
-	case plain, file, server:
+	case plain:
 	}
 	return text
 }
