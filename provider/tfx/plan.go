@@ -1,0 +1,134 @@
+package tfx
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// ModifyPlan completes the plan without asking any platform: names from the
+// provider's defaults, prior spellings, digests of code, the id; then it reports what
+// the platform cannot honour, what is replaced and what a change costs.
+func (m *managed[S]) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		return
+	}
+	planned, err := m.inherit(req.Config.Raw, req.Plan.Raw)
+	if err != nil {
+		resp.Diagnostics.AddError("Plan cannot be made", err.Error())
+		return
+	}
+	named, _, _ := Decode[S](planned)
+	p := m.placeOf(named)
+	if !req.State.Raw.IsNull() {
+		planned = p.respell(specType[S](), planned, req.State.Raw, plain)
+	}
+	planned = digester{}.walk(specType[S](), planned, req.State.Raw, "")
+	want, holes, err := Decode[S](planned)
+	if err != nil {
+		resp.Diagnostics.AddError("Plan cannot be made", err.Error())
+		return
+	}
+	resp.Plan.Raw = m.derive(planned, want, holes)
+	m.honour(want, holes, req, resp)
+	if !req.State.Raw.IsNull() {
+		m.compare(want, holes, req, resp)
+	}
+}
+
+// inherit gives an object that names no tenant or namespace the provider's.
+func (m *managed[S]) inherit(config, planned tftypes.Value) (tftypes.Value, error) {
+	said, err := children(config)
+	if err != nil {
+		return planned, err
+	}
+	attrs, err := children(planned)
+	if err != nil {
+		return planned, err
+	}
+	for _, name := range m.keyAttributes() {
+		if name == attrName || !said[name].IsNull() {
+			continue
+		}
+		attrs[name] = tftypes.NewValue(tftypes.String, tftypes.UnknownValue)
+		if w := m.parent(name); !w.Unknown {
+			attrs[name] = tftypes.NewValue(tftypes.String, w.Text)
+		}
+	}
+	return tftypes.NewValue(planned.Type(), attrs), nil
+}
+
+// derive computes what follows from the name alone.
+func (m *managed[S]) derive(v tftypes.Value, s S, holes []spec.Path) tftypes.Value {
+	attrs, err := children(v)
+	if err != nil {
+		return v
+	}
+	unnamed := slices.ContainsFunc(m.keyAttributes(), func(name string) bool {
+		return slices.Contains(holes, spec.Path(name))
+	})
+	set := func(name, text string) {
+		attrs[name] = tftypes.NewValue(tftypes.String, tftypes.UnknownValue)
+		if !unnamed {
+			attrs[name] = tftypes.NewValue(tftypes.String, text)
+		}
+	}
+	set(attrID, m.keyOf(s).String())
+	if m.FullName != nil {
+		set(attrFullName, m.FullName(m.Entity.Default(s)))
+	}
+	return tftypes.NewValue(v.Type(), attrs)
+}
+
+func (m *managed[S]) honour(want S, holes []spec.Path, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if m.Honour == nil || m.session == nil || m.session.Platform == "" {
+		return
+	}
+	want = m.Entity.Default(want)
+	problems := visible(m.Honour(m.session.Platform, want), holes)
+	report(&resp.Diagnostics, m.placeOf(want), req.Config.Raw, problems)
+}
+
+// compare finds what replaces the object, and what a change in place costs.
+func (m *managed[S]) compare(want S, holes []spec.Path, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	before, err := children(req.State.Raw)
+	if err != nil {
+		return
+	}
+	after, err := children(resp.Plan.Raw)
+	if err != nil {
+		return
+	}
+	for _, name := range m.keyAttributes() {
+		if isSet(before[name]) && !before[name].Equal(after[name]) {
+			resp.RequiresReplace.Append(path.Root(name))
+		}
+	}
+	if len(resp.RequiresReplace) > 0 {
+		return
+	}
+	prior, _, err := Decode[S](req.State.Raw)
+	if err != nil {
+		return
+	}
+	have := engine.Observed[S]{Found: true, Object: engine.Object[S]{Spec: m.Entity.Default(prior)}, Owned: owned(req.State.Raw)}
+	object := engine.Object[S]{Spec: m.Entity.Default(want)}
+	changes := m.Entity.Diff(have, object, holes)
+	for _, c := range changes {
+		if c.Op != engine.Replace || m.InPlace {
+			continue
+		}
+		if steps, err := spec.ParsePath(spec.Path(c.Path)); err == nil && len(steps) > 0 {
+			resp.RequiresReplace.Append(path.Root(steps[0].Name))
+		}
+	}
+	if len(resp.RequiresReplace) == 0 {
+		m.warn(&resp.Diagnostics, m.Entity.Warnings(have, object, changes))
+	}
+}
