@@ -230,4 +230,3 @@ func secrets() schema.Attribute {
 		}},
 	}
 }
-

@@ -2,12 +2,13 @@ package tfx
 
 import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	managed "github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	rschema "github.com/hashicorp/terraform-plugin-framework/resource/schema"
 )
 
 // DataAttributes turns attributes of a resource into those of a data source, so that
 // both have the same words: written by the user, or, when computed, by the platform.
-func DataAttributes(attrs map[string]managed.Attribute, computed bool) map[string]schema.Attribute {
+// An attribute of a kind that it does not know is left out; the parity test finds it.
+func DataAttributes(attrs map[string]rschema.Attribute, computed bool) map[string]schema.Attribute {
 	out := make(map[string]schema.Attribute, len(attrs))
 	for name, a := range attrs {
 		if converted := dataAttribute(a, computed); converted != nil {
@@ -17,36 +18,39 @@ func DataAttributes(attrs map[string]managed.Attribute, computed bool) map[strin
 	return out
 }
 
-func dataAttribute(a managed.Attribute, computed bool) schema.Attribute {
+func dataAttribute(a rschema.Attribute, computed bool) schema.Attribute {
+	if !computed && a.IsComputed() && !a.IsOptional() {
+		return nil // only a platform knows it
+	}
 	required := a.IsRequired() && !computed
 	optional := !a.IsRequired() && !computed
 	doc := a.GetMarkdownDescription()
 	switch a := a.(type) {
-	case managed.StringAttribute:
+	case rschema.StringAttribute:
 		return schema.StringAttribute{
 			Required: required, Optional: optional, Computed: computed,
 			CustomType: a.CustomType, MarkdownDescription: doc, Sensitive: a.Sensitive,
 		}
-	case managed.BoolAttribute:
+	case rschema.BoolAttribute:
 		return schema.BoolAttribute{Required: required, Optional: optional, Computed: computed, MarkdownDescription: doc}
-	case managed.Int64Attribute:
+	case rschema.Int64Attribute:
 		return schema.Int64Attribute{Required: required, Optional: optional, Computed: computed, MarkdownDescription: doc}
-	case managed.MapAttribute:
+	case rschema.MapAttribute:
 		return schema.MapAttribute{
 			Required: required, Optional: optional, Computed: computed,
 			ElementType: a.ElementType, MarkdownDescription: doc,
 		}
-	case managed.ListAttribute:
+	case rschema.ListAttribute:
 		return schema.ListAttribute{
 			Required: required, Optional: optional, Computed: computed,
 			ElementType: a.ElementType, MarkdownDescription: doc,
 		}
-	case managed.SingleNestedAttribute:
+	case rschema.SingleNestedAttribute:
 		return schema.SingleNestedAttribute{
 			Required: required, Optional: optional, Computed: computed,
 			Attributes: DataAttributes(a.Attributes, computed), MarkdownDescription: doc,
 		}
-	case managed.MapNestedAttribute:
+	case rschema.MapNestedAttribute:
 		return schema.MapNestedAttribute{
 			Required: required, Optional: optional, Computed: computed, MarkdownDescription: doc,
 			NestedObject: schema.NestedAttributeObject{Attributes: DataAttributes(a.NestedObject.Attributes, computed)},

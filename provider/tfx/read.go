@@ -1,6 +1,7 @@
 package tfx
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -32,8 +33,9 @@ func (m *managed[S]) Read(ctx context.Context, req resource.ReadRequest, resp *r
 		m.failure(job[S]{verb: read, plan: req.State.Raw, want: engine.Object[S]{Spec: s}, out: out}, err)
 		return
 	}
-	if home := homeOf(ctx, req.Private); home != "" && seen.Platform != "" && seen.Platform != home {
-		m.otherPlatform(&resp.Diagnostics, key, home, seen.Platform)
+	home, here := homeOf(ctx, req.Private), cmp.Or(seen.Platform, m.session.platform())
+	if home != "" && here != "" && here != home {
+		m.otherPlatform(&resp.Diagnostics, key, home, here)
 		return
 	}
 	if err != nil || !seen.Found {

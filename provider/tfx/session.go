@@ -20,14 +20,21 @@ type Word struct {
 type Settings struct {
 	Tenant    Word
 	Namespace Word
-	Owner     Word
+	Owner     string
 	// Platform is where instances run; empty while unknown.
 	Platform spec.Platform
 	// Unknown names what of the platform's configuration is not known yet; "" is
 	// nothing. Nothing can be opened meanwhile.
 	Unknown string
 	// Open connects to the platform. It is called once, by the first read or write.
-	Open func(context.Context) (catalog.Clients, error)
+	Open func(context.Context) (Opened, error)
+}
+
+// Opened is a platform that answers.
+type Opened struct {
+	Clients catalog.Clients
+	// Platform is its identity, when connecting tells; else each observation does.
+	Platform string
 }
 
 // Session is one configured provider. Making one calls nothing; the platform is
@@ -38,7 +45,7 @@ type Session struct {
 
 	mu      sync.Mutex
 	opened  bool
-	clients catalog.Clients
+	made    Opened
 	err     error
 	engines map[spec.Kind]any
 }
@@ -48,23 +55,23 @@ func NewSession(s Settings) *Session {
 	return &Session{Settings: s, engines: map[spec.Kind]any{}}
 }
 
-// Clients opens the platform if that has not happened yet.
-func (s *Session) Clients(ctx context.Context) (catalog.Clients, error) {
+// platform is the identity of the opened platform, "" when connecting did not tell.
+func (s *Session) platform() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.open(ctx)
+	return s.made.Platform
 }
 
-func (s *Session) open(ctx context.Context) (catalog.Clients, error) {
+func (s *Session) open(ctx context.Context) (Opened, error) {
 	if s.opened {
-		return s.clients, s.err
+		return s.made, s.err
 	}
-	clients, err := s.Open(ctx)
+	made, err := s.Open(ctx)
 	if err != nil && ctx.Err() != nil {
-		return catalog.Clients{}, err // the caller ended, not the platform
+		return Opened{}, err // the caller ended, not the platform
 	}
-	s.opened, s.clients, s.err = true, clients, err
-	return clients, err
+	s.opened, s.made, s.err = true, made, err
+	return made, err
 }
 
 var errNoKind = errors.New("the configured platform has no such kind of object")
@@ -77,11 +84,11 @@ func engineOf[S any](ctx context.Context, s *Session, d Definition[S]) (*engine.
 	if e, ok := s.engines[d.Entity.Kind].(*engine.Engine[S]); ok {
 		return e, nil
 	}
-	clients, err := s.open(ctx)
+	made, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	client := d.Client(clients)
+	client := d.Client(made.Clients)
 	if client == nil {
 		return nil, engine.New(engine.Invalid, errNoKind)
 	}

@@ -1,6 +1,7 @@
 package tfx
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,7 +49,7 @@ type job[S any] struct {
 // Create makes the object, saves it and only then waits until it is ready.
 func (m *managed[S]) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	out := result{state: &resp.State, identity: resp.Identity, private: resp.Private, diags: &resp.Diagnostics}
-	j := m.prepare(ctx, created, req.Plan.Raw, out)
+	j := m.prepare(ctx, job[S]{verb: created, plan: req.Plan.Raw, out: out}, req.Config.Raw)
 	if j.eng == nil {
 		return
 	}
@@ -67,7 +68,7 @@ func (m *managed[S]) Create(ctx context.Context, req resource.CreateRequest, res
 // Update changes the object in place.
 func (m *managed[S]) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	out := result{state: &resp.State, identity: resp.Identity, private: resp.Private, diags: &resp.Diagnostics}
-	j := m.prepare(ctx, updated, req.Plan.Raw, out)
+	j := m.prepare(ctx, job[S]{verb: updated, plan: req.Plan.Raw, out: out}, req.Config.Raw)
 	if j.eng == nil || !m.sameHome(ctx, j.eng, m.keyOf(j.want.Spec), out) {
 		return
 	}
@@ -106,13 +107,19 @@ func (m *managed[S]) Delete(ctx context.Context, req resource.DeleteRequest, res
 	}
 }
 
-// prepare decodes what is wanted, with the digests of code as they are now.
-func (m *managed[S]) prepare(ctx context.Context, verb string, planned tftypes.Value, out result) job[S] {
-	j := job[S]{verb: verb, plan: planned, out: out}
+// prepare decodes what is wanted: with what the plan could not know, and with the
+// digests of code as they are now.
+func (m *managed[S]) prepare(ctx context.Context, j job[S], config tftypes.Value) job[S] {
+	out := j.out
+	named, err := m.inherit(config, j.plan)
+	if err != nil {
+		out.diags.AddError("Plan cannot be read", err.Error())
+		return j
+	}
 	strict := digester{strict: true, fail: func(at spec.Path, summary, detail string) {
-		out.diags.AddAttributeError(place{}.attributePath(planned, at), summary, detail)
+		out.diags.AddAttributeError(place{}.attributePath(named, at), summary, detail)
 	}}
-	s, _, err := Decode[S](strict.walk(specType[S](), planned, planned, ""))
+	s, _, err := Decode[S](strict.walk(specType[S](), named, named, ""))
 	if err != nil {
 		out.diags.AddError("Plan cannot be read", err.Error())
 	}
@@ -121,7 +128,7 @@ func (m *managed[S]) prepare(ctx context.Context, verb string, planned tftypes.V
 	}
 	j.eng = m.connect(ctx, out.diags)
 	if j.eng != nil {
-		j.want = engine.Object[S]{Spec: m.Entity.Default(s), Marks: engine.Marks{Owner: m.session.Owner.Text}}
+		j.want = engine.Object[S]{Spec: m.Entity.Default(s), Marks: engine.Marks{Owner: m.session.Owner}}
 	}
 	return j
 }
@@ -166,8 +173,8 @@ func (m *managed[S]) finish(ctx context.Context, j job[S], outcome engine.Outcom
 func (m *managed[S]) save(ctx context.Context, seen engine.Observed[S], prior tftypes.Value, out result) {
 	out.state.Raw = m.encode(refreshing, seen, prior)
 	m.setIdentity(ctx, out.identity, out.state.Raw, out.diags)
-	if seen.Platform != "" {
-		home, err := json.Marshal(seen.Platform)
+	if here := cmp.Or(seen.Platform, m.session.platform()); here != "" {
+		home, err := json.Marshal(here)
 		if err != nil {
 			out.diags.AddError("State cannot be written", err.Error())
 			return
@@ -188,11 +195,18 @@ func (m *managed[S]) sameHome(ctx context.Context, eng *engine.Engine[S], key en
 	if home == "" {
 		return true
 	}
-	seen, err := eng.Observe(ctx, key)
-	if err != nil || seen.Platform == "" || seen.Platform == home {
-		return true // the verb itself meets the error, with its retries
+	here := m.session.platform()
+	if here == "" {
+		seen, err := eng.Observe(ctx, key)
+		if err != nil {
+			return true // the verb itself meets the error, with its retries
+		}
+		here = seen.Platform
 	}
-	m.otherPlatform(out.diags, key, home, seen.Platform)
+	if here == "" || here == home {
+		return true
+	}
+	m.otherPlatform(out.diags, key, home, here)
 	return false
 }
 

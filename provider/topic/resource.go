@@ -1,0 +1,49 @@
+package topic
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/provider/tfx"
+)
+
+// New makes the resource functionmesh_topic.
+func New() resource.Resource { return tfx.NewResource(definition()) }
+
+// NewData makes the data source functionmesh_topic.
+func NewData() datasource.DataSource { return tfx.NewDataSource(definition()) }
+
+func definition() tfx.Definition[spec.Topic] {
+	return tfx.Definition[spec.Topic]{
+		Entity: catalog.Topic(),
+		Doc: "A persistent topic: the stream that components read from and publish to. Components create the topics they name; " +
+			"declare one to decide its partitions, and reference its `name` from the components.",
+		Attributes: attributes,
+		Client:     func(c catalog.Clients) engine.Client[spec.Topic] { return c.Topics },
+		Parents:    tfx.InTenantAndMore,
+		FullName:   spec.Topic.FullName,
+	}
+}
+
+func attributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"partitions": schema.Int64Attribute{
+			Optional:   true,
+			Validators: []validator.Int64{int64validator.AtLeast(0)},
+			MarkdownDescription: "How many partitions the topic has. It can grow in place and not shrink. " +
+				"Unset, or `0`, is a topic without partitions.",
+		},
+		"properties": schema.MapAttribute{
+			Optional:            true,
+			ElementType:         types.StringType,
+			MarkdownDescription: "Texts kept beside the topic, keyed by name. Names that start with `functionmesh.` are reserved.",
+		},
+	}
+}
