@@ -4,7 +4,16 @@ import (
 	"strings"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/diff"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 )
+
+// Known is an object's spec with what its marks know beside it: the digest of code.
+func (e Entity[S]) Known(o engine.Object[S]) S {
+	if e.known == nil {
+		return o.Spec
+	}
+	return e.known(o)
+}
 
 // ServerOwned reports whether a field that is left unset belongs to the platform. The
 // pattern is a path with [*] in place of every key, as in Rules.

@@ -113,7 +113,23 @@ func (e encoder) object(c cell) tftypes.Value {
 			sem: f.sem, at: strings.TrimPrefix(c.at+"."+f.name, "."),
 		})
 	}
+	if c.have.Type() == reflect.TypeFor[spec.Code]() && e.mode != reporting {
+		e.origin(c, attrs, out)
+	}
 	return tftypes.NewValue(c.t, out)
+}
+
+// origin settles where code comes from. Code is compared by its digest: what the user
+// wrote stays while the digest is theirs, and always when they wrote a file. Of what
+// a platform names, an import prefers the URL.
+func (e encoder) origin(c cell, prior, out map[string]tftypes.Value) {
+	digest := prior[digestAttribute]
+	switch {
+	case isSet(prior["file"]), isSet(prior["url"]) && isSet(digest) && digest.Equal(out[digestAttribute]):
+		out["file"], out["url"] = prior["file"], prior["url"]
+	case c.have.FieldByName("URL").String() != "" || e.mode == refreshing:
+		out["file"] = tftypes.NewValue(tftypes.String, nil)
+	}
 }
 
 func (e encoder) mapping(c cell) tftypes.Value {
@@ -162,6 +178,9 @@ func (e encoder) leaf(c cell) tftypes.Value {
 	if e.mode == refreshing && (client || e.rules.ServerOwned(c.at)) {
 		return c.null()
 	}
+	if c.sem == count && whole(c.have) == 0 {
+		return c.null()
+	}
 	if c.def.IsValid() && reflect.DeepEqual(c.have.Interface(), c.def.Interface()) || isUsual(c.have) {
 		return c.null()
 	}
@@ -180,10 +199,24 @@ func (e encoder) means(c cell) bool {
 	if err := (&decoder{}).value(c.prior, said, ""); err != nil {
 		return false
 	}
+	if c.sem == count {
+		return whole(said) == whole(c.have)
+	}
 	if c.have.Kind() == reflect.String {
 		return e.canonical(c.sem, said.String()) == e.canonical(c.sem, c.have.String())
 	}
 	return reflect.DeepEqual(said.Interface(), c.have.Interface())
+}
+
+// whole is the number behind an optional one, zero when there is none.
+func whole(v reflect.Value) int64 {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return 0
+		}
+		v = v.Elem()
+	}
+	return v.Int()
 }
 
 // isSet reports whether prior holds a known value. The zero Value, which a missing

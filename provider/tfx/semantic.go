@@ -15,6 +15,7 @@ const (
 	topic             // a topic name: orders is persistent://public/default/orders
 	jsonText          // a JSON document
 	quantity          // an amount: 1Gi is 1024Mi
+	count             // a number whose zero says the same as nothing
 )
 
 // field is one attribute: its JSON name, where it sits in the struct and its meaning.
@@ -48,6 +49,10 @@ func semanticOf(owner, t reflect.Type, name string) semantic {
 	case reflect.TypeFor[spec.Output]():
 		if name == "topic" {
 			return topic
+		}
+	case reflect.TypeFor[spec.Topic]():
+		if name == "partitions" {
+			return count
 		}
 	case reflect.TypeFor[spec.Component]():
 		if name == "dead_letter_topic" || name == "log_topic" {
@@ -84,7 +89,7 @@ func (p place) canonical(sem semantic, text string) string {
 		}
 	case quantity:
 		return spec.Quantity(text).Canonical()
-	case plain:
+	case plain, count:
 	}
 	return text
 }

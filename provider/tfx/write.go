@@ -185,8 +185,9 @@ func (m *managed[S]) save(ctx context.Context, seen engine.Observed[S], prior tf
 
 // encode writes an observed object in the spelling of prior.
 func (m *managed[S]) encode(how mode, seen engine.Observed[S], prior tftypes.Value) tftypes.Value {
-	e := encoder{place: m.placeOf(seen.Spec), mode: how, rules: m.Entity}
-	return m.derive(encode(e, seen.Spec, prior, m.Entity.Default), seen.Spec, nil)
+	known := m.Entity.Known(seen.Object)
+	e := encoder{place: m.placeOf(known), mode: how, rules: m.Entity}
+	return m.derive(encode(e, known, prior, m.Entity.Default), known, nil)
 }
 
 // sameHome checks that the object's platform is the configured one.
