@@ -23,6 +23,9 @@ func Identity(int) (string, bool) { return "", false }
 // Signal is refused here.
 func Signal(int, syscall.Signal) error { return errors.ErrUnsupported }
 
+// GroupExists is inert here.
+func GroupExists(int) bool { return false }
+
 // Exited is inert here.
 func Exited(int) bool { return false }
 

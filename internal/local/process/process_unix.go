@@ -30,6 +30,11 @@ func Signal(group int, sig syscall.Signal) error {
 	return err
 }
 
+// GroupExists reports whether any process of the group is left.
+func GroupExists(group int) bool {
+	return group > 1 && !errors.Is(syscall.Kill(-group, 0), syscall.ESRCH)
+}
+
 // Exited reaps the child pid without blocking and reports whether it has ended.
 func Exited(pid int) bool {
 	var ws syscall.WaitStatus
