@@ -1,0 +1,115 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+)
+
+// result is what one run of the command line gave.
+type result struct {
+	out, errs string
+	code      int
+	err       error
+}
+
+// runLine runs the command line against a platform; nil clients are a platform that
+// must not be asked.
+func runLine(t *testing.T, clients *catalog.Clients, stdin string, line ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := New(Options{
+		Version: "1.2.3", Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
+		Connect: func(context.Context, Target) (catalog.Clients, error) {
+			if clients == nil {
+				t.Errorf("%v asked the platform", line)
+				return catalog.Clients{}, errors.New("no platform here")
+			}
+			return *clients, nil
+		},
+	})
+	cmd.SetArgs(line)
+	err := cmd.ExecuteContext(t.Context())
+	return result{out: out.String(), errs: errs.String(), code: ExitCode(err), err: err}
+}
+
+func TestUsage(t *testing.T) {
+	cases := map[string]struct {
+		line []string
+		code int
+	}{
+		"Help":               {[]string{"--help"}, ExitOK},
+		"Nothing":            {nil, ExitOK},
+		"Noun":               {[]string{"mesh"}, ExitOK},
+		"UnknownNoun":        {[]string{"meshes"}, ExitUsage},
+		"UnknownVerb":        {[]string{"mesh", "explode"}, ExitUsage},
+		"UnknownFlag":        {[]string{"mesh", "list", "--nope"}, ExitUsage},
+		"NameMissing":        {[]string{"function", "get"}, ExitUsage},
+		"TooManyNames":       {[]string{"function", "get", "a", "b"}, ExitUsage},
+		"FileMissing":        {[]string{"mesh", "create"}, ExitUsage},
+		"FileNotThere":       {[]string{"mesh", "create", "-f", "nowhere.yaml"}, ExitFailure},
+		"ScaleToNothing":     {[]string{"function", "scale", "a", "0"}, ExitUsage},
+		"ScaleToWord":        {[]string{"function", "scale", "a", "many"}, ExitUsage},
+		"RunNothing":         {[]string{"run"}, ExitUsage},
+		"RunTwoThings":       {[]string{"run", "-f", "a", "--config", "b"}, ExitUsage},
+		"ConsumeFromNowhere": {[]string{"topic", "consume", "a", "--from", "middle"}, ExitUsage},
+		"PeekNothing":        {[]string{"topic", "peek", "a", "-n", "0"}, ExitUsage},
+		"BadTopic":           {[]string{"topic", "produce", "a b//c"}, ExitUsage},
+		"ProduceOnPulsar":    {[]string{"topic", "produce", "a", "--admin-url", "http://localhost:1"}, ExitUsage},
+		"SecretOnPulsar":     {[]string{"local", "secret", "list", "--admin-url", "http://localhost:1"}, ExitUsage},
+		"FollowAll":          {[]string{"local", "logs", "-f"}, ExitUsage},
+		"GraphOfNothing":     {[]string{"mesh", "graph"}, ExitUsage},
+		"SecretInArgv":       {[]string{"local", "secret", "set", "shop", "key", "value"}, ExitUsage},
+		"UnknownFormat":      {[]string{"version", "-o", "xml"}, ExitUsage},
+		"Completion":         {[]string{"completion", "zsh"}, ExitOK},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := runLine(t, nil, "", c.line...); got.code != c.code {
+				t.Errorf("%v: exit code %d, want %d: %v", c.line, got.code, c.code, got.err)
+			}
+		})
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	cases := map[string]struct {
+		err  error
+		want int
+	}{
+		"Done":     {nil, ExitOK},
+		"Failed":   {errors.New("no"), ExitFailure},
+		"NotFound": {engine.New(engine.NotFound, errors.New("no")), ExitFailure},
+		"Usage":    {usage("what?"), ExitUsage},
+		"Coded":    {&codedError{errors.New("no"), 78}, 78},
+		"Wrapped":  {errors.Join(errors.New("first"), usage("what?")), ExitUsage},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := ExitCode(c.err); got != c.want {
+				t.Errorf("got %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// A daemon decides by this document whether it may run a binary.
+func TestVersionIsTheHandshake(t *testing.T) {
+	got := runLine(t, nil, "", "version", "-o", "json")
+	var v map[string]string
+	if err := json.Unmarshal([]byte(got.out), &v); err != nil {
+		t.Fatal(err)
+	}
+	if v["program"] != "functionmesh" || v["version"] != "1.2.3" || len(v["digest"]) != 64 {
+		t.Errorf("version -o json printed %v", v)
+	}
+	if text := runLine(t, nil, "", "version"); text.out != "functionmesh 1.2.3\n" {
+		t.Errorf("version printed %q", text.out)
+	}
+}
