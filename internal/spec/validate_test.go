@@ -7,8 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func validFunction() Component {
 	return Component{
 		Kind: KindFunction, Name: "enrich",
@@ -119,7 +117,7 @@ func TestValidateComponent(t *testing.T) {
 		"TwoPartitions": {base: function, edit: func(c *Component) {
 			c.Inputs = map[string]Input{"orders-partition-0": {}, "orders-partition-1": {}}
 		}},
-		"QueueSize":      {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{ReceiverQueueSize: ptr(-1)} }, want: []string{`inputs["orders"].receiver_queue_size`}},
+		"QueueSize":      {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{ReceiverQueueSize: new(-1)} }, want: []string{`inputs["orders"].receiver_queue_size`}},
 		"SchemaAndSerde": {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "json", SerdeClass: "X"} }, want: []string{`inputs["orders"].serde_class`}},
 		"InputExtraWord": {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Extra: map[string]JSON{"schemaType": `"x"`}} }, want: []string{`inputs["orders"].extra["schemaType"]`}},
 
@@ -129,17 +127,17 @@ func TestValidateComponent(t *testing.T) {
 		"BadOutput":         {base: function, edit: func(c *Component) { c.Output.Topic = "a/b" }, want: []string{"output.topic"}},
 		"OutputSerde":       {base: function, edit: func(c *Component) { c.Output.Schema, c.Output.SerdeClass = "a", "b" }, want: []string{"output.serde_class"}},
 		"Compression":       {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{Compression: "rar"} }, want: []string{"output.producer.compression"}},
-		"Pending":           {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{MaxPendingMessages: ptr(-1)} }, want: []string{"output.producer.max_pending_messages"}},
+		"Pending":           {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{MaxPendingMessages: new(-1)} }, want: []string{"output.producer.max_pending_messages"}},
 		"ProducerExtraWord": {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{Extra: map[string]JSON{"compressionType": "1"}} }, want: []string{`output.producer.extra["compressionType"]`}},
 		"SourceNoOutput":    {base: source, edit: func(c *Component) { c.Output = nil }, want: []string{"output"}},
 		"SinkWithOutput":    {base: sink, edit: func(c *Component) { c.Output = &Output{Topic: "x"} }, want: []string{"output"}},
-		"SinkForwards":      {base: sink, edit: func(c *Component) { c.ForwardSourceMessageProperty = ptr(true) }, want: []string{"forward_source_message_property"}},
+		"SinkForwards":      {base: sink, edit: func(c *Component) { c.ForwardSourceMessageProperty = new(true) }, want: []string{"forward_source_message_property"}},
 		"SourceReads": {
 			base: source,
 			edit: func(c *Component) {
 				c.Inputs, c.TopicsPattern, c.Subscription = map[string]Input{"a": {}}, "x", &Subscription{}
-				c.RetainOrdering, c.RetainKeyOrdering, c.CleanupSubscription = ptr(false), ptr(false), ptr(false)
-				c.ForwardSourceMessageProperty, c.MaxMessageRetries, c.TimeoutMs = ptr(true), ptr(1), ptr(int64(5))
+				c.RetainOrdering, c.RetainKeyOrdering, c.CleanupSubscription = new(false), new(false), new(false)
+				c.ForwardSourceMessageProperty, c.MaxMessageRetries, c.TimeoutMs = new(true), new(1), new(int64(5))
 				c.DeadLetterTopic = "dead"
 			},
 			want: []string{
@@ -151,14 +149,14 @@ func TestValidateComponent(t *testing.T) {
 		"Position":         {base: function, edit: func(c *Component) { c.Subscription = &Subscription{Position: "first"} }, want: []string{"subscription.position"}},
 		"SubscriptionName": {base: function, edit: func(c *Component) { c.Subscription = &Subscription{Name: "a\n"} }, want: []string{"subscription.name"}},
 		"Guarantee":        {base: function, edit: func(c *Component) { c.ProcessingGuarantees = "ATLEAST_ONCE" }, want: []string{"processing_guarantees"}},
-		"BothOrders":       {base: function, edit: func(c *Component) { c.RetainOrdering, c.RetainKeyOrdering = ptr(true), ptr(true) }, want: []string{"retain_key_ordering"}},
-		"OneOrder":         {base: function, edit: func(c *Component) { c.RetainOrdering, c.RetainKeyOrdering = ptr(true), ptr(false) }},
-		"Retries":          {base: function, edit: func(c *Component) { c.MaxMessageRetries = ptr(-1) }, want: []string{"max_message_retries"}},
-		"NoRetries":        {base: function, edit: func(c *Component) { c.MaxMessageRetries = ptr(0) }},
-		"Timeout":          {base: function, edit: func(c *Component) { c.TimeoutMs = ptr(int64(-1)) }, want: []string{"timeout_ms"}},
+		"BothOrders":       {base: function, edit: func(c *Component) { c.RetainOrdering, c.RetainKeyOrdering = new(true), new(true) }, want: []string{"retain_key_ordering"}},
+		"OneOrder":         {base: function, edit: func(c *Component) { c.RetainOrdering, c.RetainKeyOrdering = new(true), new(false) }},
+		"Retries":          {base: function, edit: func(c *Component) { c.MaxMessageRetries = new(-1) }, want: []string{"max_message_retries"}},
+		"NoRetries":        {base: function, edit: func(c *Component) { c.MaxMessageRetries = new(0) }},
+		"Timeout":          {base: function, edit: func(c *Component) { c.TimeoutMs = new(int64(-1)) }, want: []string{"timeout_ms"}},
 		"EffectiveRetries": {
 			base: function,
-			edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, ptr(3) },
+			edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, new(3) },
 			want: []string{"max_message_retries"},
 		},
 		"LogTopic":       {base: function, edit: func(c *Component) { c.LogTopic = "x://y" }, want: []string{"log_topic"}},
@@ -168,7 +166,7 @@ func TestValidateComponent(t *testing.T) {
 			c.Subscription = &Subscription{Name: longText(MaxTopicName)}
 		}, want: []string{"dead_letter_topic"}},
 
-		"Parallelism": {base: function, edit: func(c *Component) { c.Parallelism = ptr(0) }, want: []string{"parallelism"}},
+		"Parallelism": {base: function, edit: func(c *Component) { c.Parallelism = new(0) }, want: []string{"parallelism"}},
 		"State":       {base: function, edit: func(c *Component) { c.State = "paused" }, want: []string{"state"}},
 		"Secrets": {
 			base: function,
