@@ -33,11 +33,18 @@ func (e *Engine[S]) create(ctx context.Context, key Key, want Object[S], opts Cr
 	switch {
 	case err == nil:
 		return Outcome[S]{Observed: made, Action: Created, Warnings: e.warnings(Observed[S]{}, want, nil)}, nil
-	case Is(err, Exists):
+	case inTheWay(err, key):
 		return e.takeOver(ctx, key, want, opts)
 	default:
 		return e.salvage(ctx, key, want, err)
 	}
+}
+
+// inTheWay says whether the object itself exists already, rather than something else
+// that it would be made of.
+func inTheWay(err error, key Key) bool {
+	var classed *Error
+	return errors.As(err, &classed) && classed.Class == Exists && (classed.Key.Name == "" || classed.Key == key)
 }
 
 // takeOver decides about an object that is in the way of a create.
@@ -104,9 +111,9 @@ func (e *Engine[S]) salvage(ctx context.Context, key Key, want Object[S], cause 
 // ambiguous failures leave open whether the write happened.
 func ambiguous(err error) bool {
 	switch ClassOf(err) {
-	case Invalid, Immutable, Forbidden, NotFound:
+	case Invalid, Immutable, Forbidden, NotFound, Exists:
 		return false
-	case Exists, Conflict, Unavailable:
+	case Conflict, Unavailable:
 	}
 	return true
 }

@@ -67,7 +67,7 @@ func (e *Engine[S]) converge(ctx context.Context, key Key, want Object[S]) (Outc
 	switch {
 	case err == nil:
 		return Outcome[S]{Observed: made, Action: Created, Warnings: e.warnings(have, want, nil)}, nil
-	case Is(err, Exists):
+	case inTheWay(err, key):
 		return Outcome[S]{}, New(Conflict, err) // somebody was faster: look again
 	default:
 		return e.salvage(ctx, key, want, err)
@@ -83,27 +83,24 @@ func (e *Engine[S]) change(ctx context.Context, have Observed[S], want Object[S]
 		have.Owned = opts.Owned
 	}
 	want.Marks = kept(have.Marks, want.Marks)
-	changes := e.Diff(have, want)
-	claiming := opts.claim && !e.Markless && have.Marks.Owner == "" && want.Marks.Owner != ""
-	out := Outcome[S]{Observed: have, Action: None, Changes: changes}
-	if len(changes) == 0 && !have.Marks.Creating && !claiming {
+	out := Outcome[S]{Observed: have, Action: None, Changes: e.Diff(have, want)}
+	claiming := opts.claim && !e.Markless && have.Marks.Owner != want.Marks.Owner
+	if len(out.Changes) == 0 && !have.Marks.Creating && !claiming {
 		return out, nil
 	}
-	impossible := inPlace(changes)
+	impossible := inPlace(out.Changes)
 	if impossible != nil && !opts.Replace {
-		return Outcome[S]{Observed: have, Action: None}, impossible
+		return out, impossible
 	}
-	out.Warnings = e.warnings(have, want, changes)
+	out.Warnings = e.warnings(have, want, out.Changes)
 	if impossible != nil {
-		out.Action = Replaced
+		return e.replace(ctx, have, want, out)
+	}
+	err := e.Client.Update(ctx, have, want, out.Changes)
+	if Is(err, Immutable) && opts.Replace { // this platform cannot what others can
 		return e.replace(ctx, have, want, out)
 	}
 	out.Action = Updated
-	err := e.Client.Update(ctx, have, want, changes)
-	if Is(err, Immutable) && opts.Replace { // this platform cannot what others can
-		out.Action = Replaced
-		return e.replace(ctx, have, want, out)
-	}
 	if err != nil {
 		return e.afterFailure(ctx, want, out), err
 	}
@@ -112,6 +109,7 @@ func (e *Engine[S]) change(ctx context.Context, have Observed[S], want Object[S]
 
 // replace deletes have and creates want in its place.
 func (e *Engine[S]) replace(ctx context.Context, have Observed[S], want Object[S], out Outcome[S]) (Outcome[S], error) {
+	out.Action = Replaced
 	key := e.Key(want.Spec)
 	if err := e.remove(ctx, key, have, DeleteOptions{}); err != nil {
 		return out, err

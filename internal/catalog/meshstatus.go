@@ -1,0 +1,82 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// meshStatus merges the statuses of components: the worst phase decides, with the
+// reason of the first component that has it; the message names every such component.
+func meshStatus(mesh string, members []memberObject) engine.Status {
+	members = slices.Clone(members)
+	slices.SortFunc(members, func(a, b memberObject) int {
+		return cmp.Or(cmp.Compare(a.Spec.Name, b.Spec.Name), cmp.Compare(a.kind, b.kind))
+	})
+	worst := engine.Stopped
+	for _, m := range members {
+		if severity(m.Status.Phase) > severity(worst) {
+			worst = phase(m.Status.Phase)
+		}
+	}
+	out := engine.Status{Phase: worst}
+	var messages []string
+	for _, m := range members {
+		out.Wanted += m.Status.Wanted
+		out.Ready += m.Status.Ready
+		for _, i := range m.Status.Instances {
+			i.Component = Component(m.kind).Key(m.Spec).String()
+			out.Instances = append(out.Instances, i)
+		}
+		if phase(m.Status.Phase) != worst || worst == engine.Ready || worst == engine.Stopped {
+			continue
+		}
+		out.Reason = cmp.Or(out.Reason, m.Status.Reason)
+		messages = append(messages, describe(mesh, m))
+	}
+	out.Message = strings.Join(messages, "; ")
+	return out
+}
+
+// phase reads an unset phase as one that has not been decided yet.
+func phase(p engine.Phase) engine.Phase {
+	if severity(p) == severity(engine.Progressing) {
+		return engine.Progressing
+	}
+	return p
+}
+
+// severity orders phases: Ready is worse than Stopped, because a mesh with a running
+// component is not stopped.
+func severity(p engine.Phase) int {
+	switch p {
+	case engine.Stopped:
+		return 0
+	case engine.Ready:
+		return 1
+	case engine.Failed:
+		return 3
+	case engine.Progressing:
+	}
+	return 2
+}
+
+// describe is one component's part of the message.
+func describe(mesh string, m memberObject) string {
+	s := fmt.Sprintf("%s %q", m.kind, idOf(mesh, m.Spec).key)
+	for _, part := range []string{m.Status.Reason, m.Status.Message} {
+		if part != "" {
+			s += ": " + part
+		}
+	}
+	if m.Status.Reason == "" && m.Status.Message == "" {
+		s += fmt.Sprintf(": %d of %d instances ready", m.Status.Ready, m.Status.Wanted)
+	}
+	return s
+}
+
+var _ engine.Lister[spec.Mesh] = (*meshClient)(nil)
