@@ -19,7 +19,8 @@ type Suite[S any] struct {
 	// Engine binds the kind, and with it the comparison, to a client.
 	Engine func(engine.Client[S]) *engine.Engine[S]
 	// Want and Changed are two valid specs of one key that can become each other in
-	// place. Changed should set fields that Want does not, so that clearing is seen.
+	// place. Changed should set fields that Want does not, so that clearing is seen;
+	// at least one difference must be of fields that Want sets or that have defaults.
 	Want, Changed S
 	// Orphan is a spec whose parent does not exist; nil: the kind has no parent.
 	Orphan *S
