@@ -16,12 +16,12 @@ for host in registry.terraform.io registry.opentofu.org; do
   ln -s "$tmp/provider" "$plugin/terraform-provider-functionmesh_v0.0.1"
 done
 printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$tmp/mirror" >"$tmp/cli.tfrc"
-mkdir "$tmp/work"
-printf 'terraform {\n  required_providers {\n    functionmesh = { source = "hashicorp/functionmesh" }\n  }\n}\n' >"$tmp/work/main.tf"
+mkdir "$tmp/config"
+printf 'terraform {\n  required_providers {\n    functionmesh = { source = "hashicorp/functionmesh" }\n  }\n}\n' >"$tmp/config/main.tf"
 export TF_CLI_CONFIG_FILE=$tmp/cli.tfrc CHECKPOINT_DISABLE=1
-"$terraform" -chdir="$tmp/work" init -input=false >"$tmp/init.log" || { cat "$tmp/init.log" >&2; exit 1; }
+"$terraform" -chdir="$tmp/config" init -input=false >"$tmp/init.log" || { cat "$tmp/init.log" >&2; exit 1; }
 # tfplugindocs knows the first host only.
-"$terraform" -chdir="$tmp/work" providers schema -json | sed 's/registry\.opentofu\.org/registry.terraform.io/g' >"$tmp/schema.json"
+"$terraform" -chdir="$tmp/config" providers schema -json | sed 's/registry\.opentofu\.org/registry.terraform.io/g' >"$tmp/schema.json"
 go tool -modfile=internal/tools/go.mod tfplugindocs generate --provider-name functionmesh \
   --rendered-provider-name "Function Mesh" --providers-schema "$tmp/schema.json"
 go tool -modfile=internal/tools/go.mod tfplugindocs validate --provider-name functionmesh --providers-schema "$tmp/schema.json" \

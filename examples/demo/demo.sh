@@ -42,17 +42,17 @@ for host in registry.terraform.io registry.opentofu.org; do
   ln -s "$BIN/terraform-provider-functionmesh" "$plugin/terraform-provider-functionmesh_v0.1.0"
 done
 printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$demo/mirror" >"$demo/cli.tfrc"
-mkdir "$demo/bin" "$demo/work"
+mkdir "$demo/bin" "$demo/project"
 ln -s "$BIN/terraform-provider-functionmesh" "$demo/bin/functionmesh"
 ln -s "$terraform" "$demo/bin/terraform"
 export PATH=$demo/bin:$PATH TF_CLI_CONFIG_FILE=$demo/cli.tfrc FUNCTIONMESH_DATA_DIR=$demo/data
 export TF_IN_AUTOMATION=1 TF_CLI_ARGS=-no-color CHECKPOINT_DISABLE=1
-cd "$demo/work"
+cd "$demo/project"
 cp "$here/main.tf" .
 head -n 200 "$top/LICENSE" >lines.txt
 
 say "The provider, its embedded platform and one function, built from source"
-run 0 "(cd $top/examples/functions/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o $demo/work/exclaim.wasm ./exclaim)"
+run 0 "(cd $top/examples/functions/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o $demo/project/exclaim.wasm ./exclaim)"
 run 0 "terraform init -input=false"
 
 say "Plan: what would be made, without making it"
