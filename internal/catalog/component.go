@@ -61,7 +61,9 @@ func digest(c spec.Component) string {
 	return code.SHA256
 }
 
-// digested puts the digest that the marks know where the spec would have it.
+// digested puts the digest that the marks of an observed component know where its
+// spec has it. What is wanted never takes it from marks: they may be those of the
+// code before.
 func digested(c spec.Component, sum string) spec.Component {
 	if sum == "" || digest(c) != "" {
 		return c

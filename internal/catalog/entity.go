@@ -17,7 +17,7 @@ type Entity[S any] struct {
 	Markless bool // no room for marks: see engine.Engine
 
 	// The rest is optional: what a kind needs beyond its rules.
-	known      func(engine.Object[S]) S                                                               // the spec with what the marks know
+	known      func(engine.Object[S]) S // an observed spec with what its marks know
 	holes      func(want S, holes []spec.Path) []spec.Path                                            // holes in the spelling of a defaulted spec
 	refine     func(have, want S, changes []engine.Change) []engine.Change                            // rules that depend on the values
 	marks      func(engine.Object[S]) engine.Marks                                                    // marks that follow from the spec
@@ -31,7 +31,7 @@ type Entity[S any] struct {
 func (e Entity[S]) Diff(have engine.Observed[S], want engine.Object[S], holes []spec.Path) []engine.Change {
 	h, w := have.Spec, want.Spec
 	if e.known != nil {
-		h, w = e.known(have.Object), e.known(want)
+		h = e.known(have.Object)
 	}
 	h, w = e.Default(h), e.Default(w)
 	if e.holes != nil && len(holes) > 0 {
@@ -70,9 +70,6 @@ func (e Entity[S]) Engine(client engine.Client[S]) *engine.Engine[S] {
 
 // prepare defaults the spec and completes the marks.
 func (e Entity[S]) prepare(want engine.Object[S]) engine.Object[S] {
-	if e.known != nil {
-		want.Spec = e.known(want)
-	}
 	want.Spec = e.Default(want.Spec)
 	if e.marks != nil {
 		want.Marks = e.marks(want)

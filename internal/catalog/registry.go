@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
@@ -60,7 +61,7 @@ type Result struct {
 	Document Document
 	Action   engine.Action
 	Changes  []engine.Change
-	Warnings []string
+	Warnings []string // of validation, then of the engine
 }
 
 // Registry finds the Handle of a kind.
@@ -68,18 +69,45 @@ type Registry struct {
 	handles map[spec.Kind]Handle
 }
 
-// NewRegistry makes handles for every kind that the clients have.
-func NewRegistry(clients Clients) *Registry { return &Registry{handles: map[spec.Kind]Handle{}} }
+// NewRegistry makes handles for every kind that the clients have. Meshes need at
+// least one kind of component.
+func NewRegistry(clients Clients) *Registry {
+	r := &Registry{handles: map[spec.Kind]Handle{}}
+	register(r, Tenant(), clients.Tenants, spec.DecodeTenant)
+	register(r, Namespace(), clients.Namespaces, spec.DecodeNamespace)
+	register(r, Topic(), clients.Topics, spec.DecodeTopic)
+	for _, kind := range spec.ComponentKinds() {
+		decode := func(doc []byte) (spec.Component, []spec.Problem) { return spec.DecodeComponent(kind, doc) }
+		register(r, Component(kind), clients.Components[kind], decode)
+	}
+	if len(clients.Components) > 0 {
+		register(r, Mesh(), NewMeshClient(clients.Components), spec.DecodeMesh)
+	}
+	return r
+}
+
+func register[S any](r *Registry, e Entity[S], client engine.Client[S], decode func([]byte) (S, []spec.Problem)) {
+	if client == nil {
+		return
+	}
+	h := handle[S]{entity: e, engine: e.Engine(client), decode: decode}
+	switch e.Kind {
+	case spec.KindFunction, spec.KindSource, spec.KindSink, spec.KindMesh:
+		r.handles[e.Kind] = runningHandle[S]{h}
+	case spec.KindTenant, spec.KindNamespace, spec.KindTopic:
+		r.handles[e.Kind] = h
+	}
+}
 
 // Kind returns the handle of a kind, or an Invalid error when the platform has none.
 func (r *Registry) Kind(kind spec.Kind) (Handle, error) {
 	h, ok := r.handles[kind]
 	if !ok {
-		return nil, engine.New(engine.Invalid, errNoKind(kind))
+		return nil, &engine.Error{
+			Class: engine.Invalid,
+			Err:   fmt.Errorf("this platform has no objects of kind %q", kind),
+			Hint:  "Choose a platform that has them",
+		}
 	}
 	return h, nil
 }
-
-type errNoKind spec.Kind
-
-func (e errNoKind) Error() string { return "this platform has no " + string(e) }
