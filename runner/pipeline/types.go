@@ -81,7 +81,8 @@ type Function interface {
 	// Invoke returns one Result per message, in order. An error means that the
 	// runtime itself failed (a dead worker): nothing of the batch counts as done and
 	// the pipeline calls again with backoff. A call over its time or memory limit is
-	// the message's Err, not an error.
+	// the message's Err, not an error. Results stay valid over later calls, which may
+	// be for a part of the same batch.
 	Invoke(ctx context.Context, in []Message) ([]Result, error)
 	Close(ctx context.Context) error
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
+// patience bounds what a suite waits for; nothing is measured against it.
+const patience = 30 * time.Second
+
 // SourceHarness adapts an implementation to SourceSuite.
 type SourceHarness struct {
 	// New returns a source, not opened, over a place that holds messages with these
@@ -39,12 +42,3 @@ type SinkHarness struct {
 	// Properties says that key, properties and event time are kept.
 	Properties bool
 }
-
-// SourceSuite checks the contract of pipeline.Source.
-func SourceSuite(t *testing.T, h SourceHarness) { t.Helper() }
-
-// FunctionSuite checks the contract of pipeline.Function.
-func FunctionSuite(t *testing.T, h FunctionHarness) { t.Helper() }
-
-// SinkSuite checks the contract of pipeline.Sink.
-func SinkSuite(t *testing.T, h SinkHarness) { t.Helper() }
