@@ -8,24 +8,53 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-
 // Options are what a gateway serves and how far it trusts who calls.
 type Options struct {
 	Clients  catalog.Clients
 	Code     CodeStore
-	Packages PackageStore // nil: packages are refused
+	Packages PackageStore   // nil: packages are refused
+	Topics   TopicInspector // nil: statistics and subscriptions are refused
 	// PlatformID names the platform in every answer; called per request.
 	PlatformID func() string
-	// Cluster is the one cluster name that is listed; empty: "functionmesh".
+	// Cluster is the one cluster name that is listed; empty: the platform's id.
 	Cluster string
+	// Platform selects the settings that are honoured; what it cannot honour is
+	// refused by path. Empty: the clients decide.
+	Platform spec.Platform
 
 	// Remote says that requests come over TCP: the bearer Token is required, and
 	// code by file: or from private addresses is refused. One handler per listener.
 	Remote bool
 	Token  spec.Secret
 
-	// MaxUpload bounds an uploaded file in bytes; 0: 512 MiB.
+	// MaxUpload bounds a request's body in bytes; 0: 512 MiB. The server around the
+	// handler sets the timeouts: a header in 10 s, and no limit on a body that makes
+	// progress.
 	MaxUpload int64
+}
+
+// TopicInspector looks into topics.
+type TopicInspector interface {
+	// TopicStats reads what a topic holds; NotFound when there is none.
+	TopicStats(ctx context.Context, topic spec.Topic) (TopicStats, error)
+	// DeleteSubscription removes one cursor; NotFound when there is none, Conflict
+	// when it is in use and force is not set.
+	DeleteSubscription(ctx context.Context, topic spec.Topic, name string, force bool) error
+}
+
+// TopicStats is what a topic holds.
+type TopicStats struct {
+	Messages      int64 // kept now
+	Bytes         int64 // of them
+	In            int64 // ever published
+	Subscriptions []SubscriptionStats
+}
+
+// SubscriptionStats is one cursor of a topic.
+type SubscriptionStats struct {
+	Name    string
+	Mode    string // Pulsar's word: Shared, Failover
+	Backlog int64  // messages not acknowledged
 }
 
 // CodeStore keeps user code by content.

@@ -248,6 +248,11 @@ var words = []string{
 	"JSON", "json", `{"a":1}`, `{"functionmesh":{"v":1}}`, `"{\"functionmesh\":{\"v\":1}}"`, `"text"`, "null", "[1]", "true", "zstd", "LZ4", "é", "not json {",
 }
 
+// documents are normal texts, as spec.JSON holds them.
+var documents = []string{
+	"", "1", "true", "[1]", "{}", `{"a":1}`, `"text"`, `"{\"functionmesh\":{\"v\":1}}"`, `"{\"a\":1}"`, `"builtin://x"`, `{"a":{"key":"k","path":"p"}}`, `{"cpu":1}`,
+}
+
 var keys = []string{
 	"a", "customRuntimeOptions", "secrets", "resources", "runtime", "className", "jar", "py", "archive", "inputs", "parallelism", "name", "schemaType",
 	"compressionType", "poolMessages", "autoAck",
@@ -256,6 +261,10 @@ var keys = []string{
 func fill(r *rand.Rand, v reflect.Value, depth int) {
 	switch v.Kind() {
 	case reflect.String:
+		if v.Type() == reflect.TypeFor[spec.JSON]() {
+			v.SetString(documents[r.IntN(len(documents))])
+			return
+		}
 		v.SetString(words[r.IntN(len(words))])
 	case reflect.Bool:
 		v.SetBool(r.IntN(2) == 0)
