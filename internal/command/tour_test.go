@@ -151,10 +151,10 @@ func TestTour(t *testing.T) {
 	}
 	contains(t, m.run(t, 0, "", "topic", "peek", "shouted"), "line 199!!")
 
-	contains(t, m.run(t, 1, "", "mesh", "create", "-f", mesh))
 	contains(t, m.run(t, 0, "", "mesh", "update", "-f", mesh), "unchanged")
 	contains(t, m.run(t, 0, "", "function", "scale", "exclaim-loud", "2"), "2/2 instances ready")
 	contains(t, m.run(t, 0, "", "mesh", "status", "exclaim"), "3/3 instances ready", "exclaim-loud")
+	m.run(t, 1, "", "mesh", "create", "-f", mesh)
 	contains(t, m.run(t, 0, "", "mesh", "update", "-f", mesh), "updated", "2/2 instances ready")
 
 	m.run(t, 0, "", "function", "stop", "exclaim-loud")
