@@ -11,14 +11,14 @@ import (
 // may be an object or a string that holds one. With problems the component is empty but
 // for its kind.
 func DecodeComponent(kind Kind, data []byte) (Component, []Problem) {
-	c, problems := decodeStrict[Component](data)
+	c, problems := DecodeStrict[Component](data)
 	return c.decoded(kind), problems
 }
 
 // DecodeMesh reads a mesh as DecodeComponent does a component. Each component's kind is
 // that of the map it lies in.
 func DecodeMesh(data []byte) (Mesh, []Problem) {
-	m, problems := decodeStrict[Mesh](data)
+	m, problems := DecodeStrict[Mesh](data)
 	for _, kind := range meshOrder() {
 		components := m.Components(kind)
 		for key, c := range components {
@@ -29,13 +29,13 @@ func DecodeMesh(data []byte) (Mesh, []Problem) {
 }
 
 // DecodeTopic reads a topic as DecodeComponent does a component.
-func DecodeTopic(data []byte) (Topic, []Problem) { return decodeStrict[Topic](data) }
+func DecodeTopic(data []byte) (Topic, []Problem) { return DecodeStrict[Topic](data) }
 
 // DecodeTenant reads a tenant as DecodeComponent does a component.
-func DecodeTenant(data []byte) (Tenant, []Problem) { return decodeStrict[Tenant](data) }
+func DecodeTenant(data []byte) (Tenant, []Problem) { return DecodeStrict[Tenant](data) }
 
 // DecodeNamespace reads a namespace as DecodeComponent does a component.
-func DecodeNamespace(data []byte) (Namespace, []Problem) { return decodeStrict[Namespace](data) }
+func DecodeNamespace(data []byte) (Namespace, []Problem) { return DecodeStrict[Namespace](data) }
 
 func (c Component) decoded(kind Kind) Component {
 	c.Kind = kind
@@ -43,7 +43,11 @@ func (c Component) decoded(kind Kind) Component {
 	return c
 }
 
-func decodeStrict[S any](data []byte) (S, []Problem) {
+// DecodeStrict reads one JSON document into a struct whose fields carry JSON names:
+// every unknown field, every repeated one and every value of a wrong type is a problem
+// with its path. null is unset. With problems the result is empty. No problem quotes a
+// text of the document, which may be secret.
+func DecodeStrict[S any](data []byte) (S, []Problem) {
 	var spec S
 	f := newFindings()
 	document, err := decodeDocument(data)

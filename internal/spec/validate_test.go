@@ -62,7 +62,7 @@ func TestValidateComponent(t *testing.T) {
 		"NoName":         {base: function, edit: func(c *Component) { c.Name = "" }, want: []string{"name"}},
 		"BadName":        {base: function, edit: func(c *Component) { c.Name = "a/b" }, want: []string{"name"}},
 		"DotName":        {base: function, edit: func(c *Component) { c.Name = ".." }, want: []string{"name"}},
-		"LongName":       {base: function, edit: func(c *Component) { c.Name = longText(MaxName+1) }, want: []string{"name"}},
+		"LongName":       {base: function, edit: func(c *Component) { c.Name = longText(MaxName + 1) }, want: []string{"name"}},
 		"BadParentsOnce": {base: function, edit: func(c *Component) { c.Tenant, c.Namespace = "a b", "ü" }, want: []string{"namespace", "tenant"}},
 
 		"NoRuntime":    {base: function, edit: func(c *Component) { c.Runtime = nil }, want: []string{"runtime"}},

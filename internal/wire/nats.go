@@ -45,7 +45,7 @@ const (
 
 // StreamName names the stream of a topic: readable, unique, legal for NATS and for a
 // file system.
-func StreamName(fullTopic string) string { return readable(fullTopic) + "-" + hash(fullTopic) }
+func StreamName(fullTopic string) string { return unique(fullTopic) }
 
 // Subject is where messages of one partition are published; 0 for an unpartitioned
 // topic.
@@ -57,9 +57,7 @@ func Subject(fullTopic string, partition int) string {
 func SubjectAll(fullTopic string) string { return subjectPrefix + hash(fullTopic) + ".*" }
 
 // ConsumerName names the durable consumer of a shared subscription, within the stream.
-func ConsumerName(subscription string) string {
-	return readable(subscription) + "-" + hash(subscription)
-}
+func ConsumerName(subscription string) string { return unique(subscription) }
 
 // PositionKey is the key of a failover subscription's position in one partition.
 func PositionKey(topic, subscription string, partition int) string {
@@ -92,6 +90,9 @@ func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])[:hashLength]
 }
+
+// unique makes a legal name that says where it comes from and is no other's.
+func unique(s string) string { return strings.TrimPrefix(readable(s)+"-"+hash(s), "-") }
 
 // readable keeps letters and digits of a name and joins them by dashes; of a topic the
 // usual domain is left out.
