@@ -17,7 +17,7 @@ type Entity[S any] struct {
 	Markless bool // no room for marks: see engine.Engine
 
 	// The rest is optional: what a kind needs beyond its rules.
-	known      func(engine.Object[S]) S // an observed spec with what its marks know
+	known      func(engine.Object[S]) S                                                               // an observed spec with what its marks know
 	holes      func(want S, holes []spec.Path) []spec.Path                                            // holes in the spelling of a defaulted spec
 	refine     func(have, want S, changes []engine.Change) []engine.Change                            // rules that depend on the values
 	marks      func(engine.Object[S]) engine.Marks                                                    // marks that follow from the spec

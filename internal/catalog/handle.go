@@ -67,10 +67,13 @@ func (h handle[S]) Apply(ctx context.Context, doc json.RawMessage, opts ApplyOpt
 	}
 	out, err := h.run(ctx, engine.Object[S]{Spec: s, Marks: opts.Marks}, opts)
 	d, encoding := h.document(key, out.Observed)
+	if err == nil {
+		err = encoding
+	}
 	return Result{
 		Document: d, Action: out.Action, Changes: out.Changes,
 		Warnings: append(warnings(problems), out.Warnings...),
-	}, errors.Join(err, encoding)
+	}, err
 }
 
 func (h handle[S]) run(ctx context.Context, want engine.Object[S], opts ApplyOptions) (engine.Outcome[S], error) {
@@ -172,5 +175,8 @@ type runningHandle[S any] struct {
 func (h runningHandle[S]) Wait(ctx context.Context, key engine.Key, progress func(engine.Status)) (Document, error) {
 	have, err := h.engine.Wait(ctx, h.own(key), progress)
 	d, encoding := h.document(key, have)
-	return d, errors.Join(err, encoding)
+	if err == nil {
+		err = encoding
+	}
+	return d, err
 }
