@@ -38,8 +38,11 @@ func definition(kind spec.Kind) tfx.Definition[spec.Component] {
 			return c.Components[kind]
 		},
 		Parents: tfx.InTenantAndMore,
-		Honour:  spec.Honour,
-		Runs:    true,
+		Honour: func(p spec.Platform, c spec.Component) []spec.Problem {
+			c.Kind = kind
+			return spec.Honour(p, c)
+		},
+		Runs: true,
 	}
 }
 

@@ -44,10 +44,6 @@ func code() map[string]schema.Attribute {
 			CustomType:          jsontypes.NormalizedType{},
 			MarkdownDescription: "What the code reads from its context, a JSON object: write it with `jsonencode`.",
 		},
-		"log_topic": schema.StringAttribute{
-			Optional:            true,
-			MarkdownDescription: "A topic that receives what the function logs.",
-		},
 		"forward_source_message_property": schema.BoolAttribute{
 			Optional:            true,
 			MarkdownDescription: "Whether the properties of an input message are copied to the outputs it causes. Defaults to `true`.",

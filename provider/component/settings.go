@@ -29,6 +29,10 @@ func running() map[string]schema.Attribute {
 			MarkdownDescription: "Whether the instances run: `running` or `stopped`. " +
 				"Leave it out to stop and start the component outside Terraform.",
 		},
+		"log_topic": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "A topic that receives what the component logs.",
+		},
 		"secrets": secrets(),
 		"resources": schema.SingleNestedAttribute{
 			Optional:            true,

@@ -26,8 +26,8 @@ type Definition[S any] struct {
 	Client func(catalog.Clients) engine.Client[S]
 	// Parents says which parents the kind has.
 	Parents Parents
-	// Honour says what of the spec a platform cannot honour; nil for kinds that run
-	// nothing.
+	// Honour says what of the spec, as the user wrote it, a platform cannot honour; nil
+	// for kinds that run nothing.
 	Honour func(spec.Platform, S) []spec.Problem
 	// Runs kinds have instances to wait for.
 	Runs bool

@@ -90,7 +90,6 @@ func (m *managed[S]) honour(want S, holes []spec.Path, req resource.ModifyPlanRe
 	if m.Honour == nil || m.session == nil || m.session.Platform == "" {
 		return
 	}
-	want = m.Entity.Default(want)
 	problems := visible(m.Honour(m.session.Platform, want), holes)
 	report(&resp.Diagnostics, m.placeOf(want), req.Config.Raw, problems)
 }

@@ -187,6 +187,6 @@ func (m *managed[S]) ValidateConfig(_ context.Context, req resource.ValidateConf
 		resp.Diagnostics.AddError("Configuration cannot be read", err.Error())
 		return
 	}
-	problems := m.Entity.Validate(m.Entity.Default(s))
+	problems := m.Entity.Validate(s)
 	report(&resp.Diagnostics, m.placeOf(s), req.Config.Raw, visible(problems, holes))
 }
