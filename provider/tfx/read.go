@@ -17,6 +17,7 @@ func (m *managed[S]) Read(ctx context.Context, req resource.ReadRequest, resp *r
 		resp.Diagnostics.AddError("State cannot be read", err.Error())
 		return
 	}
+	m.setIdentity(ctx, resp.Identity, req.State.Raw, &resp.Diagnostics) // of an object that has gone, too
 	if m.session != nil && m.session.Unknown != "" {
 		resp.Diagnostics.AddWarning("Provider configuration is not known yet",
 			"The provider's "+m.session.Unknown+" depends on something that is not there yet, so the state was kept as it is, unrefreshed.")
