@@ -1,0 +1,7 @@
+// Package probe is what one instance tells about itself: health, readiness, status and
+// Prometheus metrics with Pulsar's names, on a unix socket or a TCP port. It observes
+// the pipeline and keeps the last exceptions, with secrets masked (R9).
+//
+// It never influences what it observes: a probe that cannot be reached costs no
+// message. Only runner/instance imports it.
+package probe
