@@ -2,32 +2,70 @@ package instance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/probe"
+)
+
+const (
+	reasonConfig = "InvalidConfig"
+	reasonCode   = "InvalidCode"
+	closeGrace   = 5 * time.Second
 )
 
 // Options are what a program hands in besides the wire file.
 type Options struct {
 	ConfigFile string       // the wire file; Run reads it, RunFile ignores it
 	Lifeline   io.Reader    // end of file means: drain and stop; nil: none
-	Stderr     io.Writer    // log of user code and of the instance, secrets masked
+	Stderr     io.Writer    // log of user code and of the instance, secrets masked; nil: discarded
 	Logger     *slog.Logger // nil: a text logger on Stderr
 }
 
-// Run reads Options.ConfigFile and runs it until ctx is cancelled, the lifeline ends
-// or the source is finished; each of them drains first (R7). A *pipeline.TerminalError
-// is also written into the work directory as wire.TerminationFile.
+// Run reads Options.ConfigFile and runs it until ctx is cancelled or the lifeline
+// ends; both drain first (R7) and then return nil. A *pipeline.TerminalError is also
+// written into the work directory as wire.TerminationFile.
 func Run(ctx context.Context, o Options) error {
-	return errors.New("instance: not linked yet")
+	data, err := os.ReadFile(o.ConfigFile)
+	if err != nil {
+		return terminal(reasonConfig, "wire file: %w", err)
+	}
+	f, err := wire.Decode(data)
+	if err != nil {
+		return terminal(reasonConfig, "wire file %s: %w", o.ConfigFile, err)
+	}
+	return RunFile(ctx, f, o)
 }
 
 // RunFile is Run for a wire file that is already in memory.
 func RunFile(ctx context.Context, f wire.File, o Options) error {
-	return errors.New("instance: not linked yet")
+	if o.Stderr == nil {
+		o.Stderr = io.Discard
+	}
+	masker := probe.NewMasker(secrets(f)...)
+	log := masker.Writer(o.Stderr)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
+	}
+	if err := prepare(f); err != nil {
+		return err
+	}
+	i := &instance{file: f, log: log, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes)}
+	i.probe = probe.New(probe.Options{Component: f.Component, Instance: f.Instance, Masker: masker, InFlight: i.budget.InUse})
+	err := i.run(ctx, o.Lifeline)
+	if reason := terminationOf(err, masker); reason != nil {
+		err = errors.Join(err, writeTermination(f.WorkDir, reason))
+	}
+	return errors.Join(err, log.Flush())
 }
 
 // ExitCode maps what Run returned to the exit code of the process: 0 drained,
@@ -41,5 +79,153 @@ func ExitCode(err error) int {
 		return wire.ExitTerminal
 	default:
 		return 1
+	}
+}
+
+func terminal(reason, format string, args ...any) error {
+	return &pipeline.TerminalError{Reason: reason, Err: fmt.Errorf(format, args...)}
+}
+
+// secrets lists every value that no log may show (R9).
+func secrets(f wire.File) []string {
+	var values []string
+	for _, v := range f.Secrets {
+		values = append(values, v)
+	}
+	for _, b := range f.Brokers {
+		values = append(values, b.Password)
+	}
+	return values
+}
+
+// prepare makes the work directory and forgets how an earlier run ended.
+func prepare(f wire.File) error {
+	if f.WorkDir == "" {
+		return terminal(reasonConfig, "wire file: work_dir is empty")
+	}
+	if err := os.MkdirAll(f.WorkDir, 0o700); err != nil {
+		return fmt.Errorf("work directory: %w", err)
+	}
+	return os.RemoveAll(filepath.Join(f.WorkDir, wire.TerminationFile))
+}
+
+func terminationOf(err error, masker *probe.Masker) *wire.Termination {
+	var t *pipeline.TerminalError
+	if !errors.As(err, &t) {
+		return nil
+	}
+	return &wire.Termination{Reason: t.Reason, Message: masker.String(t.Err.Error())}
+}
+
+func writeTermination(dir string, t *wire.Termination) error {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, wire.TerminationFile), data, 0o600)
+}
+
+// instance is one running copy.
+type instance struct {
+	file   wire.File
+	log    io.Writer // masked
+	logger *slog.Logger
+	budget *pipeline.Budget
+	probe  *probe.Probe
+}
+
+func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {
+	// The pipeline must outlive the order to drain, so it gets a context without it.
+	hard, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	if address := i.file.Probe; address != "" {
+		server, err := i.probe.Serve(hard, address)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, server.Close()) }()
+	}
+	drain := drainOn(ctx, hard, lifeline)
+	// Until the pipeline runs there is nothing to drain: starting stops at once.
+	starting, started := untilClosed(hard, drain)
+	parts, err := i.build(starting)
+	if err != nil {
+		started()
+		if closed(drain) {
+			return nil
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, parts.close(hard)) }()
+	started()
+	i.logger.Info("starting", "component", i.name(), "instance", i.file.Instance.ID)
+	err = pipeline.Run(hard, i.config(parts, drain))
+	i.probe.SetReady(false)
+	if err == nil {
+		i.logger.Info("drained", "component", i.name(), "instance", i.file.Instance.ID)
+	}
+	return err
+}
+
+func (i *instance) config(p *parts, drain <-chan struct{}) pipeline.Config {
+	return pipeline.Config{
+		Source: p.source, Functions: p.functions, Sink: p.sink, DeadLetter: p.deadLetter,
+		Delivery: i.file.Delivery, Limits: i.file.Limits, Subscription: i.file.Source.Subscription.Name,
+		Budget: i.budget, Observer: i.probe, Logger: i.logger, Drain: drain,
+	}
+}
+
+func (i *instance) name() string {
+	c := i.file.Component
+	return c.Tenant + "/" + c.Namespace + "/" + c.Name
+}
+
+// drainOn returns a channel that closes when ctx ends or the lifeline does (R7). The
+// reader of the lifeline cannot be interrupted: it ends with the lifeline, at the
+// latest with the process.
+func drainOn(ctx, hard context.Context, lifeline io.Reader) <-chan struct{} {
+	drain := make(chan struct{})
+	var once sync.Once
+	order := func() { once.Do(func() { close(drain) }) }
+	if lifeline != nil {
+		go func() {
+			_, _ = io.Copy(io.Discard, lifeline) // an error ends the lifeline as well
+			order()
+		}()
+	}
+	go func() {
+		select {
+		case <-ctx.Done():
+			order()
+		case <-hard.Done():
+		}
+	}()
+	return drain
+}
+
+// untilClosed is a context that ends when done is closed, until release is called.
+func untilClosed(parent context.Context, done <-chan struct{}) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancel(parent)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
