@@ -177,7 +177,9 @@ func ValidateMesh(m Mesh) []Problem {
 			at.member(m, kind, key)
 		}
 	}
-	m.warnUnfed(f)
+	if checkName(or(m.Tenant, DefaultTenant)) == nil && checkName(or(m.Namespace, DefaultNamespace)) == nil {
+		m.warnUnfed(f)
+	}
 	return *f.all
 }
 
