@@ -1,3 +1,5 @@
+//go:build unix
+
 package nats_test
 
 import (
@@ -7,9 +9,9 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats/natstest"
 )
 
-// TestMain lets this binary be the server or the runner of a kill test.
+// TestMain lets this binary be the server or the instance of a kill test.
 func TestMain(m *testing.M) {
-	if natstest.Main() {
+	if natstest.Main() || instanceMain() {
 		return
 	}
 	os.Exit(m.Run())

@@ -14,8 +14,9 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
-// AckWait is the acknowledgement timeout of shared subscriptions made here.
-const AckWait = 30 * time.Second
+// AckWait is the acknowledgement timeout of shared subscriptions made here: short, so
+// that a test need not wait for what a killed instance held.
+const AckWait = 2 * time.Second
 
 // Connect is a connection for the test's own questions.
 func Connect(t testing.TB, b wire.Broker) jetstream.JetStream {
