@@ -36,7 +36,7 @@ func (m *managed[S]) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 		return
 	}
 	resp.Plan.Raw = m.derive(planned, want, holes)
-	m.honour(want, holes, req, resp)
+	m.honour(req, resp)
 	if !req.State.Raw.IsNull() {
 		m.compare(want, holes, req, resp)
 	}
@@ -86,12 +86,17 @@ func (m *managed[S]) derive(v tftypes.Value, s S, holes []spec.Path) tftypes.Val
 	return tftypes.NewValue(v.Type(), attrs)
 }
 
-func (m *managed[S]) honour(want S, holes []spec.Path, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+// honour looks at what the user wrote: what is computed hides nothing.
+func (m *managed[S]) honour(req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if m.Honour == nil || m.session == nil || m.session.Platform == "" {
 		return
 	}
-	problems := visible(m.Honour(m.session.Platform, want), holes)
-	report(&resp.Diagnostics, m.placeOf(want), req.Config.Raw, problems)
+	wrote, holes, err := Decode[S](req.Config.Raw)
+	if err != nil {
+		return // validation said so
+	}
+	problems := visible(m.Honour(m.session.Platform, wrote), holes)
+	report(&resp.Diagnostics, m.placeOf(wrote), req.Config.Raw, problems)
 }
 
 // compare finds what replaces the object, and what a change in place costs.
