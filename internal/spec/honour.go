@@ -27,8 +27,8 @@ func Settings() []Setting {
 		pulsarCode(), pulsarStreams(), pulsarDelivery(), pulsarRunning())
 }
 
-// Honour returns the settings of a component that a platform cannot honour. Pass the
-// spec as the user wrote it: what is unset is not asked for.
+// Honour returns the settings of a component that a platform cannot honour (R8). Pass
+// the spec as the user wrote it: what is unset is not asked for.
 func Honour(platform Platform, c Component) []Problem {
 	switch platform {
 	case PlatformLocal, PlatformPulsar:

@@ -131,7 +131,7 @@ func TestHonourDefaults(t *testing.T) {
 
 // R8: every setting there is has a row on every platform, so that none is refused, or
 // taken, by accident.
-func TestSettingsCoverEverySetting(t *testing.T) {
+func TestR8EverySettingHasARow(t *testing.T) {
 	t.Parallel()
 	var patterns []Path
 	patternsOf(reflect.TypeFor[Component](), "", &patterns)

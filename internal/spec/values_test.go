@@ -251,7 +251,7 @@ func TestJSONIsItsDocument(t *testing.T) {
 }
 
 // R9: no way of printing or encoding shows a secret.
-func TestSecretIsNeverShown(t *testing.T) {
+func TestR9SecretIsNeverShown(t *testing.T) {
 	t.Parallel()
 	s := NewSecret("hush")
 	encoded, err := json.Marshal(map[string]any{"value": s, "pointer": &s, "list": []Secret{s}})

@@ -50,7 +50,7 @@ func complete() File {
 		Limits:  DefaultLimits(),
 		Secrets: map[string]string{"API_KEY": "s3cret"},
 		Probe:   "unix:/run/fm/enrich-1.sock",
-		WorkDir: "/data/instances/enrich-1", BaseDir: "/home/user/project",
+		WorkDir: "/data/instances/enrich-1", BaseDir: "/srv/project",
 	}
 }
 
@@ -239,7 +239,7 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 // R9: an error about a file shows none of its secrets.
-func TestErrorsShowNoSecret(t *testing.T) {
+func TestR9ErrorsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	text := string(golden(t, "v2.json"))
 	for _, broken := range []string{
