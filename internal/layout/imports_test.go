@@ -15,28 +15,29 @@ import (
 // those below it) the packages of this module that its code may import directly. The
 // most specific entry counts; a package without an entry is a breach.
 var mayImport = map[string][]string{
-	".":                          {"internal/command", "provider"},
-	"provider/...":               {"provider/...", "internal/spec", "internal/engine", "internal/catalog", "internal/codec", "internal/graph", "internal/pulsarform", "internal/admin", "internal/local", "internal/cluster"},
-	"operator/api/...":           {"operator/api/..."},
-	"operator/...":               {"operator/...", "internal/spec", "internal/engine", "internal/catalog", "internal/codec", "internal/graph", "internal/pulsarform", "internal/gateway", "internal/cluster", "internal/admin"},
-	"runner/...":                 {"runner/...", "internal/spec", "internal/wire"},
-	"internal/spec":              {},
-	"internal/engine":            {},
-	"internal/engine/enginetest": {"internal/engine"},
-	"internal/graph":             {"internal/spec"},
-	"internal/wire":              {"internal/spec"},
-	"internal/pulsarform":        {"internal/spec"},
-	"internal/diff":              {"internal/spec", "internal/engine"},
-	"internal/catalog":           {"internal/spec", "internal/graph", "internal/diff", "internal/engine"},
-	"internal/codec":             {"internal/spec", "operator/api/..."},
-	"internal/workload":          {"internal/spec", "internal/wire", "internal/graph"},
-	"internal/admin":             {"internal/spec", "internal/engine", "internal/pulsarform", "internal/catalog"},
-	"internal/cluster":           {"internal/spec", "internal/engine", "internal/codec", "internal/workload", "internal/catalog", "operator/api/..."},
-	"internal/gateway":           {"internal/spec", "internal/engine", "internal/catalog", "internal/pulsarform"},
-	"internal/local/...":         {"internal/local/...", "internal/spec", "internal/engine", "internal/catalog", "internal/wire", "internal/gateway"},
-	"internal/command":           {"internal/spec", "internal/engine", "internal/local", "internal/admin", "internal/cluster", "internal/catalog", "internal/codec", "internal/pulsarform", "internal/graph", "internal/wire", "runner/instance", "runner/broker/..."},
-	"internal/layout":            {},
-	"internal/bench/...":         {"..."},
+	".":                            {"internal/command", "provider"},
+	"provider/...":                 {"provider/...", "internal/spec", "internal/engine", "internal/catalog", "internal/codec", "internal/graph", "internal/pulsarform", "internal/admin", "internal/local", "internal/cluster"},
+	"operator/api/...":             {"operator/api/..."},
+	"operator/...":                 {"operator/...", "internal/spec", "internal/engine", "internal/catalog", "internal/codec", "internal/graph", "internal/pulsarform", "internal/gateway", "internal/cluster", "internal/admin"},
+	"runner/...":                   {"runner/...", "internal/spec", "internal/wire"},
+	"internal/spec":                {},
+	"internal/engine":              {},
+	"internal/engine/enginetest":   {"internal/engine"},
+	"internal/graph":               {"internal/spec"},
+	"internal/wire":                {"internal/spec"},
+	"internal/pulsarform":          {"internal/spec"},
+	"internal/diff":                {"internal/spec", "internal/engine"},
+	"internal/catalog":             {"internal/spec", "internal/graph", "internal/diff", "internal/engine"},
+	"internal/catalog/catalogtest": {"internal/spec", "internal/engine"},
+	"internal/codec":               {"internal/spec", "operator/api/..."},
+	"internal/workload":            {"internal/spec", "internal/wire", "internal/graph"},
+	"internal/admin":               {"internal/spec", "internal/engine", "internal/pulsarform", "internal/catalog"},
+	"internal/cluster":             {"internal/spec", "internal/engine", "internal/codec", "internal/workload", "internal/catalog", "operator/api/..."},
+	"internal/gateway":             {"internal/spec", "internal/engine", "internal/catalog", "internal/pulsarform"},
+	"internal/local/...":           {"internal/local/...", "internal/spec", "internal/engine", "internal/catalog", "internal/wire", "internal/gateway"},
+	"internal/command":             {"internal/spec", "internal/engine", "internal/local", "internal/admin", "internal/cluster", "internal/catalog", "internal/codec", "internal/pulsarform", "internal/graph", "internal/wire", "runner/instance", "runner/broker/..."},
+	"internal/layout":              {},
+	"internal/bench/...":           {"..."},
 }
 
 // mayNotLink says what a package must not contain even indirectly.
@@ -62,7 +63,7 @@ var mayNotLink = map[string][]string{
 }
 
 // testSuites are packages that tests are made of and that link a whole platform.
-var testSuites = []string{"runner/runnertest", "runner/broker/nats/natstest", "internal/engine/enginetest"}
+var testSuites = []string{"runner/runnertest", "runner/broker/nats/natstest", "internal/engine/enginetest", "internal/catalog/catalogtest"}
 
 // notInTests are libraries that tests do without.
 var notInTests = []string{"github.com/stretchr/testify", "github.com/onsi/ginkgo", "github.com/onsi/gomega", "go.uber.org/mock", "github.com/golang/mock"}
