@@ -32,12 +32,15 @@ type Component struct {
 	State      spec.State     `json:"state"` // what is wanted of the instances
 	Marks      engine.Marks   `json:"marks"`
 	Generation int64          `json:"generation"`
+	Digest     string         `json:"digest,omitempty"` // of the code it runs, however that was named
+	File       string         `json:"file,omitempty"`   // name of the code's file
 }
 
 // Package is the description of uploaded code; Digest names its content.
 type Package struct {
 	Digest      string            `json:"digest"`
 	Size        int64             `json:"size"`
+	FileName    string            `json:"file_name,omitempty"`
 	Description string            `json:"description,omitempty"`
 	Contact     string            `json:"contact,omitempty"`
 	Properties  map[string]string `json:"properties,omitempty"`

@@ -102,7 +102,7 @@ func (i *instance) run() {
 	t := i.s.options.Timing
 	pause := &backoff.ExponentialBackOff{InitialInterval: t.FirstBackoff, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: t.MaxBackoff}
 	pause.Reset()
-	for !i.asked() {
+	for !i.asked() && !i.finishedBefore() {
 		began := time.Now()
 		end := i.once()
 		healthy := end.ready && time.Since(began) >= t.Healthy
@@ -145,6 +145,7 @@ func (i *instance) final(end ending, lived time.Duration) bool {
 		return true
 	case end.err == nil:
 		s.completed = true
+		i.rememberFinish()
 		return true
 	}
 	s.message = s.masks.apply(end.String())

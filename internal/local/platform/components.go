@@ -1,0 +1,325 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/store"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// componentClient is the client of one of the three kinds.
+type componentClient struct {
+	p      *Platform
+	kind   spec.Kind
+	remote bool
+}
+
+func keyOf(c store.Component) engine.Key {
+	return engine.Key{Kind: string(c.Kind), Tenant: c.Spec.Tenant, Namespace: c.Spec.Namespace, Name: c.Spec.Name}
+}
+
+func recordKey(k engine.Key) string { return store.Key(k.Kind, k.Tenant, k.Namespace, k.Name) }
+
+func (c *componentClient) key(s spec.Component) engine.Key {
+	return engine.Key{Kind: string(c.kind), Tenant: s.Tenant, Namespace: s.Namespace, Name: s.Name}
+}
+
+func (c *componentClient) observed(r store.Component, found bool) engine.Observed[spec.Component] {
+	o := engine.Observed[spec.Component]{Found: found, Platform: c.p.Store.ID()}
+	if !found {
+		return o
+	}
+	o.Spec, o.Marks = r.Spec.Clone(), r.Marks
+	o.Spec.Kind, o.Spec.State = c.kind, r.State
+	o.Status = c.p.status(keyOf(r), r)
+	return o
+}
+
+// status is the supervisor's, unless the component could not even be handed to it.
+func (p *Platform) status(key engine.Key, r store.Component) engine.Status {
+	st := p.Supervisor.Status(key)
+	if err := p.fault(key); err != nil && r.State != spec.StateStopped {
+		return engine.Status{Phase: engine.Failed, Reason: "NotLaunched", Message: err.Error(), Wanted: parallelism(r.Spec)}
+	}
+	if st.Phase == engine.Stopped && r.State != spec.StateStopped {
+		st.Phase, st.Reason, st.Wanted = engine.Progressing, "Drained", parallelism(r.Spec)
+	}
+	return st
+}
+
+func parallelism(c spec.Component) int {
+	if c.Parallelism == nil {
+		return 1
+	}
+	return *c.Parallelism
+}
+
+// Observe implements engine.Client.
+func (c *componentClient) Observe(ctx context.Context, key engine.Key) (engine.Observed[spec.Component], error) {
+	if err := context.Cause(ctx); err != nil {
+		return engine.Observed[spec.Component]{}, err
+	}
+	if err := c.p.checkNamespace(key.Tenant, key.Namespace); err != nil {
+		return c.observed(store.Component{}, false), err
+	}
+	key.Kind = string(c.kind)
+	r, ok, err := c.p.Store.Components.Get(recordKey(key))
+	if ok {
+		c.p.Supervisor.Refresh(ctx, key)
+	}
+	return c.observed(r, ok), err
+}
+
+// List implements engine.Lister.
+func (c *componentClient) List(ctx context.Context, in engine.Key) ([]engine.Observed[spec.Component], error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.p.checkNamespace(in.Tenant, in.Namespace); err != nil {
+		return nil, err
+	}
+	all, err := c.p.Store.Components.All(store.Key(string(c.kind), in.Tenant, in.Namespace) + "/")
+	list := make([]engine.Observed[spec.Component], len(all))
+	for i, r := range all {
+		list[i] = c.observed(r, true)
+	}
+	return list, err
+}
+
+// Create implements engine.Client.
+func (c *componentClient) Create(ctx context.Context, want engine.Object[spec.Component]) (engine.Observed[spec.Component], error) {
+	s, err := c.checked(ctx, want.Spec)
+	if err != nil {
+		return engine.Observed[spec.Component]{}, err
+	}
+	key := c.key(s)
+	c.p.tree.RLock()
+	defer c.p.tree.RUnlock()
+	defer c.p.locks.lock(key)()
+	if err := c.p.checkNamespace(s.Tenant, s.Namespace); err != nil {
+		return engine.Observed[spec.Component]{}, err
+	}
+	_, ok, err := c.p.Store.Components.Get(recordKey(key))
+	if err == nil && ok {
+		err = engine.New(engine.Exists, fmt.Errorf("%s %s exists", key.Kind, key))
+	}
+	if err != nil {
+		return engine.Observed[spec.Component]{}, err
+	}
+	r := store.Component{Kind: c.kind, Spec: s, State: s.State, Marks: want.Marks, Generation: 1}
+	if r.State == "" {
+		r.State = spec.StateRunning
+	}
+	if err := c.carryOut(ctx, &r); err != nil {
+		return engine.Observed[spec.Component]{}, err
+	}
+	return c.observed(r, true), nil
+}
+
+// checked returns the spec with its parents named, or everything that is wrong with it.
+func (c *componentClient) checked(ctx context.Context, s spec.Component) (spec.Component, error) {
+	s = s.Clone()
+	s.Kind = c.kind
+	full := spec.DefaultComponent(s)
+	s.Tenant, s.Namespace = full.Tenant, full.Namespace
+	return s, begin(ctx, append(spec.ValidateComponent(s), spec.Honour(spec.PlatformLocal, s)...))
+}
+
+// carryOut does everything that makes the record true: code, secrets, topics and
+// subscriptions first, then the record, then the instances.
+func (c *componentClient) carryOut(ctx context.Context, r *store.Component) error {
+	if err := c.resolve(ctx, r); err != nil {
+		return err
+	}
+	if _, err := c.p.secretsOf(r.Spec); err != nil {
+		return err
+	}
+	if err := c.p.alone(*r); err != nil {
+		return err
+	}
+	if err := c.p.prepareStreams(ctx, *r); err != nil {
+		return err
+	}
+	r.Spec.State = "" // the record has it
+	key := keyOf(*r)
+	if err := c.p.Store.Components.Put(recordKey(key), *r); err != nil {
+		return err
+	}
+	// It is declared now: what follows must not depend on the caller's patience.
+	err := c.p.launch(context.WithoutCancel(ctx), *r)
+	c.p.blame(key, err)
+	return err
+}
+
+// resolve finds the code's file.
+func (c *componentClient) resolve(ctx context.Context, r *store.Component) error {
+	runtime, code := r.Spec.Runtime.Chosen()
+	if code == nil {
+		return nil
+	}
+	file, sum, err := c.p.Code.Resolve(ctx, *code, c.remote)
+	if err != nil {
+		path := spec.Path("runtime").Field(runtime)
+		var e *engine.Error
+		if !errors.As(err, &e) {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		field := *e
+		if field.Path != "" {
+			path = path.Field(field.Path)
+		}
+		field.Path = string(path)
+		if field.Class == engine.NotFound {
+			field.Class = engine.Invalid // the object is not what is missing
+		}
+		return &field
+	}
+	r.Digest, r.File = sum, filepath.Base(file)
+	return nil
+}
+
+// alone refuses a second component on one subscription: they would take each other's
+// messages.
+func (p *Platform) alone(r store.Component) error {
+	mine := spec.DefaultComponent(r.Spec)
+	if len(mine.Inputs) == 0 {
+		return nil
+	}
+	all, err := p.Store.Components.All("")
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		other := spec.DefaultComponent(o.Spec)
+		if keyOf(o) == keyOf(r) || spec.SubscriptionName(other) != spec.SubscriptionName(mine) {
+			continue
+		}
+		for topic := range mine.Inputs {
+			if _, both := other.Inputs[topic]; both {
+				return &engine.Error{
+					Class: engine.Invalid, Path: "subscription.name", Hint: "Choose another name, or raise parallelism to share the work",
+					Err: fmt.Errorf("%s %s reads %s by the subscription %q already", o.Kind, keyOf(o), topic, spec.SubscriptionName(mine)),
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Update implements engine.Client.
+func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.Component], want engine.Object[spec.Component], _ []engine.Change) error {
+	s, err := c.checked(ctx, want.Spec)
+	if err != nil {
+		return err
+	}
+	key := c.key(s)
+	if was := c.key(have.Spec); was != key {
+		return engine.New(engine.Immutable, fmt.Errorf("%s %s cannot be renamed to %s", key.Kind, was, key))
+	}
+	c.p.tree.RLock()
+	defer c.p.tree.RUnlock()
+	defer c.p.locks.lock(key)()
+	r, err := c.p.declared(key)
+	if err != nil {
+		return err
+	}
+	before := r.Spec
+	r.Spec, r.Marks, r.Generation = s, keepOwner(r.Marks, want.Marks), r.Generation+1
+	if s.State != "" {
+		r.State = s.State
+	}
+	if spec.SubscriptionMode(before) != spec.SubscriptionMode(s) {
+		// The place of a subscription can be moved only while nobody reads.
+		if err := c.p.pause(ctx, key); err != nil {
+			return err
+		}
+	}
+	if err := c.carryOut(ctx, &r); err != nil {
+		return errors.Join(err, c.p.resume(ctx, key))
+	}
+	return c.p.cleanUp(ctx, before, r.Spec)
+}
+
+func (p *Platform) declared(key engine.Key) (store.Component, error) {
+	r, ok, err := p.Store.Components.Get(recordKey(key))
+	if err == nil && !ok {
+		err = engine.New(engine.NotFound, fmt.Errorf("%s %s does not exist", key.Kind, key))
+	}
+	return r, err
+}
+
+func (p *Platform) pause(ctx context.Context, key engine.Key) error {
+	if err := p.Supervisor.Set(key, nil); err != nil {
+		return err
+	}
+	return p.Supervisor.Settle(ctx, key)
+}
+
+// resume goes on with what is declared after a change failed.
+func (p *Platform) resume(ctx context.Context, key engine.Key) error {
+	r, err := p.declared(key)
+	if err != nil {
+		return err
+	}
+	return p.launch(context.WithoutCancel(ctx), r)
+}
+
+// cleanUp removes the subscriptions of inputs that are gone, where that was asked for.
+func (p *Platform) cleanUp(ctx context.Context, before, after spec.Component) error {
+	if before.CleanupSubscription == nil || !*before.CleanupSubscription {
+		return nil
+	}
+	before, after = spec.DefaultComponent(before), spec.DefaultComponent(after)
+	same := spec.SubscriptionName(before) == spec.SubscriptionName(after)
+	for topic := range before.Inputs {
+		if _, kept := after.Inputs[topic]; kept && same {
+			continue
+		}
+		if err := p.Supervisor.Settle(ctx, keyOf(store.Component{Kind: before.Kind, Spec: before})); err != nil {
+			return err
+		}
+		if err := p.Broker.Unsubscribe(ctx, topic, spec.SubscriptionName(before)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delete implements engine.Client.
+func (c *componentClient) Delete(ctx context.Context, have engine.Observed[spec.Component], _ engine.DeleteOptions) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return c.p.deleteComponent(ctx, c.key(have.Spec))
+}
+
+// deleteComponent drains the instances before anything they rely on goes. Once begun
+// it is finished, also when the caller has gone.
+func (p *Platform) deleteComponent(ctx context.Context, key engine.Key) error {
+	ctx = context.WithoutCancel(ctx)
+	defer p.locks.lock(key)()
+	r, ok, err := p.Store.Components.Get(recordKey(key))
+	if err != nil || !ok {
+		return err
+	}
+	if err := p.Supervisor.Remove(ctx, key); err != nil {
+		return err
+	}
+	if err := p.cleanUp(ctx, r.Spec, spec.Component{Kind: r.Kind}); err != nil {
+		return err
+	}
+	p.blame(key, nil)
+	return p.Store.Components.Delete(recordKey(key))
+}
+
+func (p *Platform) componentsIn(tenant, namespace string) ([]store.Component, error) {
+	all, err := p.Store.Components.All("")
+	return slices.DeleteFunc(all, func(c store.Component) bool {
+		return c.Spec.Tenant != tenant || c.Spec.Namespace != namespace
+	}), err
+}
