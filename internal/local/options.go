@@ -42,7 +42,7 @@ type Options struct {
 	Listen         string
 	ListenAnywhere bool
 	// Token protects Listen. Empty with Listen set: the daemon makes one and keeps it
-	// in TokenFile.
+	// in the data directory's file token.
 	Token spec.Secret
 	// IdleTimeout ends the daemon after so long without a request while nothing is
 	// declared. 0: never.
@@ -68,6 +68,9 @@ type Handshake struct {
 	Instances   int    `json:"instances"`        // instance processes running
 	StartedAtMs int64  `json:"started_at_ms"`
 }
+
+// speaks reports whether there is a protocol that both sides know.
+func (h Handshake) speaks() bool { return h.Protocol >= MinProtocol && h.MinProtocol <= Protocol }
 
 // LogQuery selects what Client.Logs returns.
 type LogQuery struct {

@@ -151,3 +151,33 @@ func usable(dir string) bool {
 	uid, ok := process.Owner(info)
 	return !ok || uid == os.Getuid()
 }
+
+// contents are the names that the platform makes in its data directory. Whatever else
+// lies there is somebody else's.
+func contents() []string {
+	return []string{
+		"store.db", "store.backup.db", "store.schema*.db", "broker", "instances", "code", "files", "bin", "token",
+		"daemon.log", "daemon.log.1", recordFile, lockFile, ".new-*", ".writable-*",
+	}
+}
+
+// Empty removes everything the platform made, but for the lock that the caller holds.
+func (d Dir) Empty() error {
+	if runtime, err := d.Runtime(); err == nil {
+		if err := os.RemoveAll(runtime); err != nil {
+			return err
+		}
+	}
+	for _, pattern := range contents() {
+		names, err := fs.Glob(os.DirFS(d.path), pattern)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := os.RemoveAll(d.Path(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -114,6 +114,9 @@ func (s *Supervisor) Logs(ctx context.Context, key engine.Key, q LogQuery, w io.
 	if err != nil {
 		return err
 	}
+	if _, err := w.Write(nil); err != nil { // tells a client that there is a log, before its first line
+		return err
+	}
 	out := &lines{to: w}
 	followed := map[int]*follower{}
 	for _, id := range ids {
