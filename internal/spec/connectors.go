@@ -100,31 +100,41 @@ func generatorConnector() Connector {
 
 // check says what is wrong with a value of the config object, or "".
 func (field ConfigField) check(value any) string {
-	switch field.Type {
-	case TypeString:
-		text, ok := value.(string)
-		switch {
-		case !ok:
-			return fmt.Sprintf("It is %s, not a string.", jsonType(value))
-		case field.Required && text == "":
-			return "It is empty."
-		case field.Values != nil && !slices.Contains(field.Values, text):
-			return fmt.Sprintf("%q is not known; use %s.", text, orList(field.Values))
+	switch value := value.(type) {
+	case string:
+		if field.Type == TypeString {
+			return field.checkText(value)
 		}
-	case TypeInteger, TypeNumber:
-		number, ok := value.(json.Number)
-		switch {
-		case !ok:
-			return fmt.Sprintf("It is %s, not %s.", jsonType(value), article(field.Type))
-		case field.Type == TypeInteger && !isInteger(number):
-			return fmt.Sprintf("%s is not an integer.", number)
-		case strings.HasPrefix(string(canonicalNumber(string(number))), "-"):
-			return fmt.Sprintf("%s is negative.", number)
-		case tooLarge(number):
-			return fmt.Sprintf("%s is too large.", number)
+	case json.Number:
+		if field.Type != TypeString {
+			return field.checkNumber(value)
 		}
 	}
-	return ""
+	return fmt.Sprintf("It is %s, not %s.", jsonType(value), article(field.Type))
+}
+
+func (field ConfigField) checkText(text string) string {
+	switch {
+	case field.Required && text == "":
+		return "It is empty."
+	case field.Values != nil && !slices.Contains(field.Values, text):
+		return fmt.Sprintf("%q is not known; use %s.", text, orList(field.Values))
+	default:
+		return ""
+	}
+}
+
+func (field ConfigField) checkNumber(number json.Number) string {
+	switch {
+	case field.Type == TypeInteger && !isInteger(number):
+		return fmt.Sprintf("%s is not an integer.", number)
+	case strings.HasPrefix(string(canonicalNumber(string(number))), "-"):
+		return fmt.Sprintf("%s is negative.", number)
+	case tooLarge(number):
+		return fmt.Sprintf("%s is too large.", number)
+	default:
+		return ""
+	}
 }
 
 // tooLarge bounds numbers to what an int64 holds, which is what a runner reads them into.

@@ -44,8 +44,8 @@ func TestDecodeComponent(t *testing.T) {
 		"List":           {text: `[]`, bad: []string{""}},
 		"Repeated":       {text: `{"name":"a","name":"b"}`, bad: []string{""}},
 		"Unknown": {
-			text: `{"nmae":"x","kind":"sink","inputs":{"a":{"shema":"json"}},"runtime":{"rust":{}},"a b":1,"Name":"x"}`,
-			bad:  []string{"Name", `["a b"]`, `inputs["a"].shema`, "kind", "nmae", "runtime.rust"},
+			text: `{"nome":"x","kind":"sink","inputs":{"a":{"shema":"json"}},"runtime":{"rust":{}},"a b":1,"Name":"x"}`,
+			bad:  []string{"Name", `["a b"]`, `inputs["a"].shema`, "kind", "nome", "runtime.rust"},
 		},
 		"WrongTypes": {
 			text: `{"name":1,"parallelism":"2","timeout_ms":1.5,"retain_ordering":"true","inputs":["a"],"output":"x","resources":{"cpu":true},"secrets":{"a":"b"},"max_message_retries":1e30,"extra":[]}`,

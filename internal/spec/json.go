@@ -60,11 +60,11 @@ func (j JSON) Canonical() string {
 	return string(encodeDocument(canonicalNumbers(v)))
 }
 
-// Object decodes a JSON object with its numbers as json.Number. Unset is nil and no
-// error.
+// Object decodes a JSON object with its numbers as json.Number. Unset is an object
+// without entries.
 func (j JSON) Object() (map[string]any, error) {
 	if j == "" {
-		return nil, nil
+		return map[string]any{}, nil
 	}
 	v, err := decodeDocument([]byte(j))
 	if err != nil {

@@ -67,8 +67,7 @@ type jsonField struct {
 // fieldsOf lists the fields that JSON knows, in the order of their declaration.
 func fieldsOf(t reflect.Type) []jsonField {
 	var fields []jsonField
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
 			fields = append(fields, jsonField{name: name, index: field.Index, typ: field.Type})

@@ -95,27 +95,21 @@ func parseDecimal(s string) (*big.Rat, bool) {
 }
 
 func parseSuffix(s string) (*big.Rat, bool) {
-	if s == "" {
+	switch {
+	case s == "":
 		return big.NewRat(1, 1), true
-	}
-	if i := strings.Index("num", s); i >= 0 && len(s) == 1 {
-		return power(10, -9+3*i), true
-	}
-	if i := strings.Index("kMGTPE", s); i >= 0 && len(s) == 1 {
-		return power(10, 3*(i+1)), true
-	}
-	if binary, ok := strings.CutSuffix(s, "i"); ok && len(binary) == 1 {
-		i := strings.Index("KMGTPE", binary)
+	case len(s) == 1:
+		i := strings.Index("num_kMGTPE", s) // by thousands; the underscore stands for one
+		return power(10, 3*i-9), i >= 0 && s != "_"
+	case len(s) == 2 && s[1] == 'i':
+		i := strings.Index("KMGTPE", s[:1])
 		return power(2, 10*(i+1)), i >= 0
-	}
-	if s[0] != 'e' && s[0] != 'E' {
+	case s[0] == 'e' || s[0] == 'E':
+		n, err := strconv.Atoi(s[1:])
+		return power(10, min(max(n, -maxExponent), maxExponent)), err == nil && max(n, -n) <= maxExponent
+	default:
 		return nil, false
 	}
-	n, err := strconv.Atoi(s[1:])
-	if err != nil || n < -maxExponent || n > maxExponent {
-		return nil, false
-	}
-	return power(10, n), true
 }
 
 // power is base to the exponent.

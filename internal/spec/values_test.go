@@ -142,7 +142,7 @@ func TestQuantity(t *testing.T) {
 			t.Errorf("%s: canonical of canonical is %s", q, again)
 		}
 	}
-	for _, bad := range []Quantity{"", "m", "1 Gi", "1GI", "1K", "1Mib", "one", "1.2.3", "--1", "1e", "1e99", "1e3k", "0x10", "1_000", "Inf", "1/2", "1i", ".", "+", Quantity(longText(65))} {
+	for _, bad := range []Quantity{"", "m", "1 Gi", "1GI", "1K", "1Mib", "one", "1.2.3", "--1", "1e", "1e99", "1e3k", "0x10", "1_000", "1_", "Inf", "1/2", "1i", ".", "+", Quantity(longText(65))} {
 		if _, err := bad.Parse(); !errors.Is(err, ErrQuantity) {
 			t.Errorf("%s: %v", bad, err)
 		}
@@ -203,9 +203,18 @@ func TestParseJSON(t *testing.T) {
 func TestJSONCanonical(t *testing.T) {
 	t.Parallel()
 	equal := [][]JSON{
-		{`{"a":1,"b":2}`, `{"b":2e0,"a":1.0}`}, {"0", "-0", "0.0", "0e9"}, {"-1500", "-1.5e3", "-15.00E+2"}, {"0.001", "1e-3", "10e-4"},
-		{"123456789012345678901234567890"}, {"123456789012345678901234567891"}, {"1e50", "10e49"}, {"1e999999999999999999999"}, {""}, {"not json"},
-		{`"1"`}, {`["1"]`},
+		{`{"a":1,"b":2}`, `{"b":2e0,"a":1.0}`},
+		{"0", "-0", "0.0", "0e9"},
+		{"-1500", "-1.5e3", "-15.00E+2"},
+		{"0.001", "1e-3", "10e-4"},
+		{"123456789012345678901234567890"},
+		{"123456789012345678901234567891"},
+		{"1e50", "10e49"},
+		{"1e999999999999999999999"},
+		{""},
+		{"not json"},
+		{`"1"`},
+		{`["1"]`},
 	}
 	seen := map[string]int{}
 	for i, group := range equal {

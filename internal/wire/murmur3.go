@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 const (
@@ -12,18 +13,19 @@ const (
 
 // murmur3 is the x86 32-bit variant with seed 0.
 func murmur3(data []byte) uint32 {
-	var h uint32
-	n := len(data)
+	var h, length uint32
 	for ; len(data) >= 4; data = data[4:] {
+		length += 4
 		h ^= murmurMix(binary.LittleEndian.Uint32(data))
 		h = bits.RotateLeft32(h, 13)*5 + 0xe6546b64
 	}
 	var tail uint32
-	for i := len(data) - 1; i >= 0; i-- {
-		tail = tail<<8 | uint32(data[i])
+	for _, b := range slices.Backward(data) {
+		tail = tail<<8 | uint32(b)
+		length++
 	}
 	h ^= murmurMix(tail)
-	h ^= uint32(n)
+	h ^= length
 	h ^= h >> 16
 	h *= 0x85ebca6b
 	h ^= h >> 13
