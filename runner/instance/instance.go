@@ -41,9 +41,25 @@ func Run(ctx context.Context, o Options) error {
 	}
 	f, err := wire.Decode(data)
 	if err != nil {
-		return terminal(reasonConfig, "wire file %s: %w", o.ConfigFile, err)
+		err = terminal(reasonConfig, "wire file %s: %w", o.ConfigFile, err)
+		return errors.Join(err, explain(data, err))
 	}
 	return RunFile(ctx, f, o)
+}
+
+// explain leaves the reason where the platform looks for it, if the refused file says
+// where that is.
+func explain(data []byte, err error) error {
+	var f struct {
+		WorkDir string `json:"work_dir"`
+	}
+	if json.Unmarshal(data, &f) != nil || f.WorkDir == "" {
+		return nil
+	}
+	if info, statErr := os.Stat(f.WorkDir); statErr != nil || !info.IsDir() {
+		return nil
+	}
+	return writeTermination(f.WorkDir, terminationOf(err, probe.NewMasker()))
 }
 
 // RunFile is Run for a wire file that is already in memory.

@@ -93,6 +93,9 @@ func checkImports(m wazero.CompiledModule) error {
 
 func checkExports(m wazero.CompiledModule) error {
 	have := m.ExportedFunctions()
+	if _, program := have["_start"]; program {
+		return errors.New("the module was built as a program (it exports _start); build a reactor, for Go with -buildmode=c-shared")
+	}
 	var missing []string
 	for name, want := range exports() {
 		f, ok := have[name]
@@ -111,9 +114,5 @@ func checkExports(m wazero.CompiledModule) error {
 		return nil
 	}
 	slices.Sort(missing)
-	hint := "build it with an SDK of this project"
-	if _, command := have["_start"]; command {
-		hint = "it was built as a program; for Go build with -buildmode=c-shared"
-	}
-	return fmt.Errorf("the module does not export %s: %s", strings.Join(missing, ", "), hint)
+	return fmt.Errorf("the module does not export %s: build it with an SDK of this project", strings.Join(missing, ", "))
 }
