@@ -16,6 +16,9 @@ import (
 // maxDocument bounds a JSON body or part.
 const maxDocument = 4 << 20
 
+// errAbsent is the object itself, as opposed to its parent, not being there.
+var errAbsent = errors.New("doesn't exist")
+
 func answer(w http.ResponseWriter, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -57,6 +60,9 @@ func fail(w http.ResponseWriter, err error) {
 func failAs(w http.ResponseWriter, err error, status int) {
 	var e *engine.Error
 	reason := err.Error()
+	if errors.Is(err, errAbsent) {
+		w.Header().Set(pulsarform.HeaderAbsent, "true")
+	}
 	if errors.As(err, &e) {
 		header(w, pulsarform.HeaderField, e.Path)
 		header(w, pulsarform.HeaderHint, e.Hint)
@@ -101,7 +107,7 @@ func invalid(path spec.Path, format string, args ...any) error {
 }
 
 func absent(key engine.Key) error {
-	return &engine.Error{Class: engine.NotFound, Err: fmt.Errorf("%s %s doesn't exist", key.Kind, key)}
+	return &engine.Error{Class: engine.NotFound, Err: fmt.Errorf("%s %s %w", key.Kind, key, errAbsent)}
 }
 
 // problems turns what validation found into one error, at the first path.

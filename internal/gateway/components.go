@@ -158,7 +158,7 @@ func (a componentAPI) create(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.place(r.Context(), &want, form, engine.Object[spec.Component]{}); err != nil {
+	if err := a.place(&want, form, engine.Object[spec.Component]{}); err != nil {
 		return err
 	}
 	if err := a.check(want.Spec); err != nil {
@@ -216,21 +216,20 @@ func (a componentAPI) change(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	config := form.config
-	if r.Header.Get(pulsarform.HeaderReplace) == "" {
+	if form.partial = r.Header.Get(pulsarform.HeaderReplace) == ""; form.partial {
 		old, err := a.configOf(have.Object)
 		if err != nil {
 			return err
 		}
-		if config, err = pulsarform.Merge(old, config); err != nil {
+		if form.config, err = pulsarform.Merge(old, form.config); err != nil {
 			return err
 		}
 	}
-	want, err := a.object(config, key)
+	want, err := a.object(form.config, key)
 	if err != nil {
 		return err
 	}
-	if err := a.place(r.Context(), &want, form, have.Object); err != nil {
+	if err := a.place(&want, form, have.Object); err != nil {
 		return err
 	}
 	if err := a.check(want.Spec); err != nil {

@@ -19,6 +19,10 @@ type form struct {
 	config []byte
 	url    string
 	upload *stored // the data part, stored while it was read
+
+	// partial says that config was merged with what is there, so that a digest in it
+	// is that of the code before.
+	partial bool
 }
 
 // stored is code in the store.
@@ -126,8 +130,9 @@ func (r *reader) Read(b []byte) (int, error) {
 }
 
 // place says in want where its code is: just uploaded, behind a URL, or where it was.
-// The digest in the marks is always that of the bytes.
-func (a componentAPI) place(ctx context.Context, want *engine.Object[spec.Component], f form, have engine.Object[spec.Component]) error {
+// The digest in the marks is always that of the bytes; of code behind a URL the platform
+// fetches both.
+func (a componentAPI) place(want *engine.Object[spec.Component], f form, have engine.Object[spec.Component]) error {
 	lang, code := want.Spec.Runtime.Chosen()
 	if code == nil {
 		want.Marks.Digest = ""
@@ -141,7 +146,7 @@ func (a componentAPI) place(ctx context.Context, want *engine.Object[spec.Compon
 		code.URL = f.url
 	}
 	if f.upload != nil {
-		if code.SHA256 != "" && want.Marks.Digest != f.upload.sha256 && code.SHA256 != want.Marks.Digest {
+		if !f.partial && code.SHA256 != "" && code.SHA256 != f.upload.sha256 {
 			return mismatch(path, code.SHA256, f.upload.sha256)
 		}
 		code.File, code.URL, code.SHA256 = f.upload.file, "", f.upload.sha256
@@ -149,16 +154,25 @@ func (a componentAPI) place(ctx context.Context, want *engine.Object[spec.Compon
 		return nil
 	}
 	oldLang, old := have.Spec.Runtime.Chosen()
-	if old != nil && oldLang == lang && (code.URL == old.URL && f.url == "" || code.URL == "") {
-		kept := *old
-		kept.Class = code.Class
-		*code, want.Marks.Digest = kept, have.Marks.Digest
-		return nil
-	}
-	if code.URL == "" {
+	switch {
+	case old != nil && oldLang == lang && (code.URL == "" || code.URL == old.URL):
+		class, sum := code.Class, code.SHA256
+		*code, want.Marks.Digest = *old, have.Marks.Digest
+		code.Class = class
+		if sum != "" && sum != have.Marks.Digest {
+			return mismatch(path, sum, have.Marks.Digest)
+		}
+	case code.URL == "":
 		return invalid(path, "no code was sent: neither a file nor a URL")
+	case a.Remote && strings.HasPrefix(code.URL, "file:"):
+		return &engine.Error{
+			Class: engine.Forbidden, Path: string(path.Field("url")),
+			Err: errors.New("a file of the platform's machine is taken from local callers only"), Hint: "Upload the file",
+		}
+	default:
+		code.File, want.Marks.Digest = "", ""
 	}
-	return a.placeURL(ctx, want, code, path)
+	return nil
 }
 
 // placeBuiltin takes the connector from a URL, where some clients put it.
@@ -174,29 +188,7 @@ func (a componentAPI) placeBuiltin(want *engine.Object[spec.Component], f form) 
 	return nil
 }
 
-func (a componentAPI) placeURL(ctx context.Context, want *engine.Object[spec.Component], code *spec.Code, path spec.Path) error {
-	got, err := a.download(ctx, code.URL)
-	if err != nil {
-		return at(path.Field("url"), err)
-	}
-	if code.SHA256 != "" && code.SHA256 != got.sha256 {
-		return mismatch(path, code.SHA256, got.sha256)
-	}
-	code.File, want.Marks.Digest = got.file, got.sha256
-	return nil
-}
-
 func mismatch(path spec.Path, want, got string) error {
 	return invalid(path.Field("sha256"), "the code that arrived has the digest %s, not %s", got, want)
 }
 
-// at adds the field to an error that has none.
-func at(path spec.Path, err error) error {
-	var e *engine.Error
-	if errors.As(err, &e) && e.Path == "" {
-		located := *e
-		located.Path = string(path)
-		return &located
-	}
-	return err
-}

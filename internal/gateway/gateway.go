@@ -18,7 +18,6 @@ const defaultMaxUpload = 512 << 20
 // server is one listener's handler.
 type server struct {
 	Options
-	fetch *http.Client // fetches code by URL
 }
 
 // New returns the handler of one listener.
@@ -29,7 +28,7 @@ func New(opts Options) http.Handler {
 	if opts.PlatformID == nil {
 		opts.PlatformID = func() string { return "" }
 	}
-	s := &server{Options: opts, fetch: fetcher(opts.Remote)}
+	s := &server{Options: opts}
 	r := chi.NewRouter()
 	r.Use(s.announce, s.authenticate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {

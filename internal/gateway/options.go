@@ -23,7 +23,8 @@ type Options struct {
 	Platform spec.Platform
 
 	// Remote says that requests come over TCP: the bearer Token is required, and
-	// code by file: or from private addresses is refused. One handler per listener.
+	// code by file: is refused. One handler per listener. Clients fetch code by other
+	// URLs themselves, and must refuse private addresses to remote callers.
 	Remote bool
 	Token  spec.Secret
 

@@ -63,6 +63,24 @@ func packageOf(r *http.Request) PackageName {
 	}
 }
 
+// openPackage opens a package by URL; without a version the newest is meant.
+func (s *server) openPackage(ctx context.Context, text string) (io.ReadCloser, error) {
+	name, err := ParsePackage(text)
+	if err != nil {
+		return nil, err
+	}
+	if s.Packages == nil {
+		return nil, errNoPackages
+	}
+	if name.Version == "" || name.Version == "latest" {
+		if name, err = s.newest(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	body, _, err := s.Packages.Open(ctx, name)
+	return body, err
+}
+
 // newest is the version of a package that was uploaded last.
 func (s *server) newest(ctx context.Context, name PackageName) (PackageName, error) {
 	name.Version = ""

@@ -15,6 +15,8 @@ const (
 	HeaderClass = "Functionmesh-Class"
 	HeaderField = "Functionmesh-Field"
 	HeaderHint  = "Functionmesh-Hint"
+	// HeaderAbsent says of a 404 that the object is missing, and not its parent.
+	HeaderAbsent = "Functionmesh-Absent"
 	// HeaderReplace on a PUT says that the configuration is whole: a setting that is
 	// not there is cleared. Without it absent settings keep their value, as with Pulsar.
 	HeaderReplace = "Functionmesh-Replace"

@@ -1,0 +1,72 @@
+package admin
+
+import (
+	"fmt"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+)
+
+// workerStatus is the status of a component in Pulsar's three models at once: they
+// differ in the names of their counters only.
+type workerStatus struct {
+	NumInstances int `json:"numInstances"`
+	NumRunning   int `json:"numRunning"`
+	Instances    []struct {
+		ID     int            `json:"instanceId"`
+		Status instanceStatus `json:"status"`
+	} `json:"instances"`
+}
+
+type instanceStatus struct {
+	Running  bool   `json:"running"`
+	Error    string `json:"error"`
+	Restarts int    `json:"numRestarts"`
+
+	Received       int64 `json:"numReceived"`
+	FromSource     int64 `json:"numReceivedFromSource"`
+	FromPulsar     int64 `json:"numReadFromPulsar"`
+	Processed      int64 `json:"numSuccessfullyProcessed"`
+	Written        int64 `json:"numWritten"`
+	WrittenToSink  int64 `json:"numWrittenToSink"`
+	UserFailures   int64 `json:"numUserExceptions"`
+	SystemFailures int64 `json:"numSystemExceptions"`
+	SourceFailures int64 `json:"numSourceExceptions"`
+	SinkFailures   int64 `json:"numSinkExceptions"`
+}
+
+// manyRestarts is from when on an instance that does not run counts as failed: waiting
+// longer does not help.
+const manyRestarts = 3
+
+// status reads a phase out of what a Pulsar worker says, which has none: no instance
+// running without an error is stopped.
+func (s workerStatus) status() engine.Status {
+	out := engine.Status{Phase: engine.Progressing, Reason: "InstancesStarting", Wanted: s.NumInstances, Ready: s.NumRunning}
+	failed, errors := false, ""
+	for _, i := range s.Instances {
+		st := i.Status
+		out.Instances = append(out.Instances, engine.Instance{
+			ID: i.ID, Running: st.Running, Ready: st.Running, Restarts: st.Restarts, Error: st.Error,
+			Received:  st.Received + st.FromSource + st.FromPulsar,
+			Processed: st.Processed + st.Written + st.WrittenToSink,
+			Failures:  st.UserFailures + st.SystemFailures + st.SourceFailures + st.SinkFailures,
+		})
+		if !st.Running && st.Error != "" {
+			failed = failed || st.Restarts >= manyRestarts
+			if errors == "" {
+				errors = fmt.Sprintf("instance %d: %s", i.ID, st.Error)
+			}
+		}
+	}
+	switch {
+	case s.NumInstances > 0 && s.NumRunning >= s.NumInstances:
+		out.Phase, out.Reason = engine.Ready, ""
+	case failed:
+		out.Phase, out.Reason, out.Message = engine.Failed, "InstancesFailing", errors
+	case errors != "":
+		out.Reason, out.Message = "InstancesFailing", errors
+	case s.NumRunning == 0 && len(s.Instances) > 0:
+		out.Phase, out.Reason = engine.Stopped, "Stopped"
+	}
+	return out
+}
