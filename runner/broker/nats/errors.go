@@ -13,8 +13,8 @@ import (
 var (
 	// ErrNoTopic: the topic's stream does not exist. Only the platform makes it.
 	ErrNoTopic = errors.New("topic does not exist")
-	// ErrNoSubscription: the platform has not placed the subscription's cursor and was
-	// told no position to start from.
+	// ErrNoSubscription: the subscription has no cursor. The platform places it when it
+	// makes the component: one placed here, later, would miss or repeat messages.
 	ErrNoSubscription = errors.New("subscription does not exist")
 	// ErrTooLarge: the message is larger than the server takes.
 	ErrTooLarge = errors.New("message is too large")

@@ -19,10 +19,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
-const (
-	patience   = 60 * time.Second // bounds a wait; nothing is measured against it
-	partitions = 4
-)
+const partitions = 4
 
 func scaled(full int) int {
 	if testing.Short() {

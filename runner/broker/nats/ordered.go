@@ -19,6 +19,7 @@ import (
 // position that only the claimant of the highest epoch can move.
 type orderedLane struct {
 	name     string
+	queue    int // most messages of one read; 0: as many as are asked for
 	kv       jetstream.KeyValue
 	key      string
 	position wire.Position
@@ -36,9 +37,9 @@ func (s *Source) openOrdered(ctx context.Context, js jetstream.JetStream, stream
 		return nil, fmt.Errorf("subscription %s of topic %s: positions bucket: %w", sub.Name, in.Topic, err)
 	}
 	l := &orderedLane{
-		name: in.Topic,
-		kv:   kv,
-		key:  wire.PositionKey(in.Topic, sub.Name, partition),
+		name: in.Topic, queue: in.QueueSize,
+		kv:  kv,
+		key: wire.PositionKey(in.Topic, sub.Name, partition),
 		follow: &follower{
 			js: js, stream: wire.StreamName(in.Topic), topic: in.Topic,
 			filter: wire.Subject(in.Topic, partition),
@@ -47,7 +48,7 @@ func (s *Source) openOrdered(ctx context.Context, js jetstream.JetStream, stream
 	if in.Partitions > 0 {
 		l.name += "-partition-" + strconv.Itoa(partition)
 	}
-	if err := l.claim(ctx, stream.CachedInfo(), sub.Position); err != nil {
+	if err := l.claim(ctx, stream.CachedInfo()); err != nil {
 		return nil, fmt.Errorf("subscription %s of %s: %w", sub.Name, l.name, err)
 	}
 	l.follow.last = l.position.Sequence
@@ -56,17 +57,13 @@ func (s *Source) openOrdered(ctx context.Context, js jetstream.JetStream, stream
 
 // claim takes the lane over from whoever has it. Of two claimants one wins and then
 // the other, each with its own epoch; the last one keeps it.
-func (l *orderedLane) claim(ctx context.Context, info *jetstream.StreamInfo, position string) error {
+func (l *orderedLane) claim(ctx context.Context, info *jetstream.StreamInfo) error {
 	owner := uuid.NewString()
 	for {
 		entry, err := l.kv.Get(ctx, l.key)
 		switch {
 		case errors.Is(err, jetstream.ErrKeyNotFound):
-			err = l.place(ctx, info, position)
-			if err != nil && !conflict(err) {
-				return err
-			}
-			continue
+			return ErrNoSubscription
 		case err != nil:
 			return err
 		}
@@ -84,24 +81,6 @@ func (l *orderedLane) claim(ctx context.Context, info *jetstream.StreamInfo, pos
 			return err
 		}
 	}
-}
-
-// place makes the position of a subscription that the platform has not placed.
-func (l *orderedLane) place(ctx context.Context, info *jetstream.StreamInfo, position string) error {
-	var p wire.Position
-	switch position {
-	case earliest:
-	case latest:
-		p.Sequence = info.State.LastSeq
-	default:
-		return ErrNoSubscription
-	}
-	value, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	_, err = l.kv.Create(ctx, l.key, value)
-	return err
 }
 
 func (l *orderedLane) store(ctx context.Context, p wire.Position, revision uint64) error {
@@ -127,7 +106,7 @@ func (l *orderedLane) Ordered() bool { return true }
 
 // Read implements pipeline.Lane.
 func (l *orderedLane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
-	got, err := l.follow.read(ctx, most, maxBytes, true)
+	got, err := l.follow.read(ctx, atMost(most, l.queue), maxBytes, true)
 	if err != nil {
 		return pipeline.Batch{}, fmt.Errorf("read %s: %w", l.name, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	natsio "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -91,6 +92,11 @@ func (r *Reader) Next(ctx context.Context) (pipeline.Message, error) {
 		switch {
 		case errors.Is(err, errLost):
 			continue
+		case errors.Is(err, errDisconnected) && r.forever:
+			if err := pause(ctx, reconnectMin); err != nil {
+				return pipeline.Message{}, err
+			}
+			continue
 		case err != nil:
 			return pipeline.Message{}, err
 		case len(got) == 0: // the newest ones were deleted
@@ -104,6 +110,17 @@ func (r *Reader) Next(ctx context.Context) (pipeline.Message, error) {
 	}
 	r.ready = r.ready[1:]
 	return next.message, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close ends the connection.

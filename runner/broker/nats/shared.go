@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -21,13 +22,12 @@ const (
 	ackNotNow  = "-NAK"
 )
 
-// ackWait is the acknowledgement timeout of a consumer made here.
-const ackWait = 30 * time.Second
-
 // sharedLane reads a durable consumer that all instances share.
 type sharedLane struct {
 	topic  string
+	queue  int // most messages of one read; 0: as many as are asked for
 	nc     *natsio.Conn
+	log    *slog.Logger
 	pull   *puller
 	strict bool          // a late acknowledgement is an error
 	wait   time.Duration // the consumer's acknowledgement timeout
@@ -48,16 +48,13 @@ func (s *Source) openShared(ctx context.Context, js jetstream.JetStream, stream 
 	sub := s.options.Source.Subscription
 	consumer, err := stream.Consumer(ctx, wire.ConsumerName(sub.Name))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		if sub.Position == "" {
-			return nil, fmt.Errorf("subscription %s of topic %s: %w", sub.Name, in.Topic, ErrNoSubscription)
-		}
-		consumer, err = stream.CreateConsumer(ctx, durable(sub, in.Topic))
+		err = ErrNoSubscription
 	}
 	if err != nil {
 		return nil, fmt.Errorf("subscription %s of topic %s: %w", sub.Name, in.Topic, err)
 	}
 	l := &sharedLane{
-		topic: in.Topic, nc: js.Conn(), strict: s.options.AtMostOnce,
+		topic: in.Topic, queue: in.QueueSize, nc: js.Conn(), log: s.log, strict: s.options.AtMostOnce,
 		wait: consumer.CachedInfo().Config.AckWait, stopped: make(chan struct{}),
 	}
 	name := consumer.CachedInfo().Name
@@ -66,23 +63,6 @@ func (s *Source) openShared(ctx context.Context, js jetstream.JetStream, stream 
 	}
 	l.beats.Go(l.heartbeat)
 	return l, nil
-}
-
-// durable is the consumer of a shared subscription.
-func durable(sub wire.Subscription, topic string) jetstream.ConsumerConfig {
-	c := jetstream.ConsumerConfig{
-		Durable:       wire.ConsumerName(sub.Name),
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       ackWait,
-		MaxDeliver:    -1,
-		MaxAckPending: -1,
-		FilterSubject: wire.SubjectAll(topic),
-		DeliverPolicy: jetstream.DeliverAllPolicy,
-	}
-	if sub.Position == latest {
-		c.DeliverPolicy = jetstream.DeliverNewPolicy
-	}
-	return c
 }
 
 // Name implements pipeline.Lane.
@@ -95,7 +75,7 @@ func (l *sharedLane) Ordered() bool { return false }
 func (l *sharedLane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
 	l.work(nil)
 	asked := time.Now()
-	got, err := l.pull.fetch(ctx, most, maxBytes, true)
+	got, err := l.pull.fetch(ctx, atMost(most, l.queue), maxBytes, true)
 	if err != nil {
 		return pipeline.Batch{}, fmt.Errorf("read %s: %w", l.topic, err)
 	}
@@ -110,6 +90,13 @@ func (l *sharedLane) Read(ctx context.Context, most int, maxBytes int64) (pipeli
 	}
 	l.work(token)
 	return pipeline.Batch{Messages: messages, Token: token}, nil
+}
+
+func atMost(most, queue int) int {
+	if queue > 0 {
+		return min(most, queue)
+	}
+	return most
 }
 
 func (l *sharedLane) work(b *sharedBatch) {
@@ -163,9 +150,7 @@ func (l *sharedLane) Settle(ctx context.Context, b pipeline.Batch, v []pipeline.
 			return fmt.Errorf("acknowledge %s: %w", l.topic, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	if _, err := l.nc.RequestWithContext(ctx, token.replies[last], word(v[last])); err != nil {
+	if err := l.confirm(ctx, token.replies[last], word(v[last])); err != nil {
 		return fmt.Errorf("acknowledge %s: %w", l.topic, err)
 	}
 	l.mu.Lock()
@@ -175,6 +160,26 @@ func (l *sharedLane) Settle(ctx context.Context, b pipeline.Batch, v []pipeline.
 		// R2: another instance may have it already.
 		return fmt.Errorf("acknowledge %s: %w", l.topic, errLate)
 	}
+	return nil
+}
+
+// confirm publishes the last word and waits for the answer. A server that lost its
+// newest state when it was killed gives none: to it these messages are undelivered, and
+// it delivers them again whatever it is told.
+func (l *sharedLane) confirm(ctx context.Context, reply string, word []byte) error {
+	wait, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err := l.nc.RequestWithContext(wait, reply, word)
+	switch {
+	case err == nil:
+		return nil
+	case l.strict, ctx.Err() != nil:
+		return err
+	}
+	if alive := l.nc.FlushTimeout(requestTimeout); alive != nil {
+		return errors.Join(err, alive)
+	}
+	l.log.Warn("the broker does not know these messages as delivered; they come again", "lane", l.topic)
 	return nil
 }
 

@@ -39,8 +39,6 @@ func NewSource(o SourceOptions) (*Source, error) {
 		return nil, invalid("source.subscription.name: missing")
 	case sub.Mode != "" && sub.Mode != wire.Shared && sub.Mode != wire.Failover:
 		return nil, invalid("source.subscription.mode: %q is neither %q nor %q", sub.Mode, wire.Shared, wire.Failover)
-	case sub.Position != "" && sub.Position != earliest && sub.Position != latest:
-		return nil, invalid("source.subscription.position: %q is neither %q nor %q", sub.Position, earliest, latest)
 	}
 	for _, in := range o.Source.Inputs {
 		b, ok := o.Brokers[in.Broker]
@@ -53,12 +51,6 @@ func NewSource(o SourceOptions) (*Source, error) {
 	}
 	return &Source{options: o, log: orDiscard(o.Logger), conns: map[string]*natsio.Conn{}}, nil
 }
-
-// Positions of a subscription that has no cursor yet.
-const (
-	earliest = "earliest"
-	latest   = "latest"
-)
 
 // Open implements pipeline.Source: it connects, within half a minute, and claims the
 // partitions that are this instance's.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
@@ -12,6 +13,8 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
+
+const patience = 60 * time.Second // bounds a wait; nothing is measured against it
 
 func topicName(n int) string { return "persistent://public/default/topic-" + strconv.Itoa(n) }
 

@@ -53,15 +53,20 @@ func EnsureTopic(t testing.TB, b wire.Broker, topic string, partitions int) {
 // EnsureSubscription places a subscription's cursor at its position.
 func EnsureSubscription(t testing.TB, b wire.Broker, topic string, partitions int, sub wire.Subscription) {
 	t.Helper()
-	js := Connect(t, b)
 	if sub.Mode == wire.Failover {
-		placePositions(t, js, topic, partitions, sub)
+		placePositions(t, Connect(t, b), topic, partitions, sub)
 		return
 	}
+	EnsureShared(t, b, topic, sub, AckWait)
+}
+
+// EnsureShared places a shared subscription's cursor with an acknowledgement timeout.
+func EnsureShared(t testing.TB, b wire.Broker, topic string, sub wire.Subscription, ackWait time.Duration) {
+	t.Helper()
 	config := jetstream.ConsumerConfig{
 		Durable:       wire.ConsumerName(sub.Name),
 		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       AckWait,
+		AckWait:       ackWait,
 		MaxDeliver:    -1,
 		MaxAckPending: -1,
 		FilterSubject: wire.SubjectAll(topic),
@@ -69,7 +74,7 @@ func EnsureSubscription(t testing.TB, b wire.Broker, topic string, partitions in
 	if sub.Position == "latest" {
 		config.DeliverPolicy = jetstream.DeliverNewPolicy
 	}
-	if _, err := js.CreateOrUpdateConsumer(testContext(t), wire.StreamName(topic), config); err != nil {
+	if _, err := Connect(t, b).CreateOrUpdateConsumer(testContext(t), wire.StreamName(topic), config); err != nil {
 		t.Fatal(err)
 	}
 }
