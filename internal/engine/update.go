@@ -88,23 +88,31 @@ func (e *Engine[S]) change(ctx context.Context, have Observed[S], want Object[S]
 	if len(out.Changes) == 0 && !have.Marks.Creating && !claiming {
 		return out, nil
 	}
-	impossible := inPlace(out.Changes)
-	if impossible != nil && !opts.Replace {
-		return out, impossible
+	return e.perform(ctx, want, out, opts.Replace)
+}
+
+// perform writes the changes of an outcome, by replacing the object where that is
+// asked for and nothing else can do it.
+func (e *Engine[S]) perform(ctx context.Context, want Object[S], out Outcome[S], replace bool) (Outcome[S], error) {
+	err := inPlace(out.Changes)
+	if err != nil && !replace {
+		return out, err
 	}
+	have := out.Observed
 	out.Warnings = e.warnings(have, want, out.Changes)
-	if impossible != nil {
-		return e.replace(ctx, have, want, out)
+	if err == nil {
+		err = e.Client.Update(ctx, have, want, out.Changes)
 	}
-	err := e.Client.Update(ctx, have, want, out.Changes)
-	if Is(err, Immutable) && opts.Replace { // this platform cannot what others can
+	switch {
+	case err == nil:
+		out.Action = Updated
+		return out, nil
+	case Is(err, Immutable) && replace: // in general, or on this platform
 		return e.replace(ctx, have, want, out)
-	}
-	out.Action = Updated
-	if err != nil {
+	default:
+		out.Action = Updated
 		return e.afterFailure(ctx, want, out), err
 	}
-	return out, nil
 }
 
 // replace deletes have and creates want in its place.
@@ -162,9 +170,13 @@ func inPlace(changes []Change) error {
 	if len(paths) == 0 {
 		return nil
 	}
+	what := "this"
+	if more := paths[1:]; len(more) > 0 {
+		what = "this, and " + strings.Join(more, ", ") + ","
+	}
 	return &Error{
 		Class: Immutable, Path: paths[0],
-		Err:  fmt.Errorf("%s cannot be changed in place", strings.Join(paths, ", ")),
+		Err:  fmt.Errorf("%s cannot be changed in place", what),
 		Hint: "Replace the object: delete it and create it again",
 	}
 }

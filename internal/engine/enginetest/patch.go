@@ -106,26 +106,9 @@ func copied(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)
 	switch v.Kind() {
-	case reflect.Pointer:
+	case reflect.Pointer, reflect.Map, reflect.Slice:
 		if !v.IsNil() {
-			out.Set(reflect.New(v.Type().Elem()))
-			out.Elem().Set(copied(v.Elem()))
-		}
-	case reflect.Map:
-		if v.IsNil() {
-			break
-		}
-		out.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
-		for _, k := range v.MapKeys() {
-			out.SetMapIndex(k, copied(v.MapIndex(k)))
-		}
-	case reflect.Slice:
-		if v.IsNil() {
-			break
-		}
-		out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-		for i := range v.Len() {
-			out.Index(i).Set(copied(v.Index(i)))
+			out.Set(reached(v))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -136,4 +119,26 @@ func copied(v reflect.Value) reflect.Value {
 	default:
 	}
 	return out
+}
+
+// reached copies what a pointer, a map or a slice refers to.
+func reached(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.Map:
+		out := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for _, k := range v.MapKeys() {
+			out.SetMapIndex(k, copied(v.MapIndex(k)))
+		}
+		return out
+	case reflect.Slice:
+		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			out.Index(i).Set(copied(v.Index(i)))
+		}
+		return out
+	default:
+		out := reflect.New(v.Type().Elem())
+		out.Elem().Set(copied(v.Elem()))
+		return out
+	}
 }
