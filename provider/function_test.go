@@ -45,7 +45,7 @@ func digestOf(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func TestFunctionLife(t *testing.T) {
+func TestAccFunctionLife(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "first")
@@ -114,7 +114,7 @@ func overwrite(t *testing.T, file, content string) {
 }
 
 // Each setting is changed, alone, in place, and read back; then it is taken out again.
-func TestFunctionUpdatesEachSetting(t *testing.T) {
+func TestAccFunctionUpdatesEachSetting(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "code")
@@ -142,7 +142,7 @@ func TestFunctionUpdatesEachSetting(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: p.providers(), Steps: steps})
 }
 
-func TestFunctionRespellingIsNoChange(t *testing.T) {
+func TestAccFunctionRespellingIsNoChange(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "code")
@@ -173,7 +173,7 @@ func TestFunctionRespellingIsNoChange(t *testing.T) {
 	}})
 }
 
-func TestFunctionIsReplacedWhenItMoves(t *testing.T) {
+func TestAccFunctionIsReplacedWhenItMoves(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "code")
@@ -196,7 +196,7 @@ func TestFunctionIsReplacedWhenItMoves(t *testing.T) {
 	}})
 }
 
-func TestFunctionThatExists(t *testing.T) {
+func TestAccFunctionThatExists(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "code")
@@ -214,7 +214,7 @@ func TestFunctionThatExists(t *testing.T) {
 	}})
 }
 
-func TestFunctionThatFailsIsKeptTainted(t *testing.T) {
+func TestAccFunctionThatFailsIsKeptTainted(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	var broken bool
@@ -245,7 +245,7 @@ func TestFunctionThatFailsIsKeptTainted(t *testing.T) {
 	}})
 }
 
-func TestFunctionOrphan(t *testing.T) {
+func TestAccFunctionOrphan(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "code")
@@ -261,7 +261,7 @@ func TestFunctionOrphan(t *testing.T) {
 	})
 }
 
-func TestFunctionMissingCode(t *testing.T) {
+func TestAccFunctionMissingCode(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: p.providers(), Steps: []resource.TestStep{

@@ -49,7 +49,7 @@ func plannedMesh(action plancheck.ResourceActionType) resource.ConfigPlanChecks 
 	}
 }
 
-func TestMeshLife(t *testing.T) {
+func TestAccMeshLife(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "first")
@@ -98,7 +98,7 @@ func TestMeshLife(t *testing.T) {
 	})
 }
 
-func TestMeshSavesWhatExistsWhenOneComponentFails(t *testing.T) {
+func TestAccMeshSavesWhatExistsWhenOneComponentFails(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
 	file := codeFile(t, "f.wasm", "first")

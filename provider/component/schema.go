@@ -156,7 +156,7 @@ func input() map[string]schema.Attribute {
 			Validators:          []validator.Int64{int64validator.AtLeast(0)},
 			MarkdownDescription: "How many messages the consumer prefetches.",
 		},
-		"extra": extra("ConsumerConfig"),
+		"extra": extra("`ConsumerConfig`"),
 	}
 }
 
@@ -192,7 +192,7 @@ func producing(required bool) map[string]schema.Attribute {
 							Validators:          []validator.Int64{int64validator.AtLeast(1)},
 							MarkdownDescription: "How many messages may wait for their receipt.",
 						},
-						"extra": extra("ProducerConfig"),
+						"extra": extra("`ProducerConfig`"),
 					},
 				},
 			},
@@ -205,7 +205,7 @@ func extra(model string) schema.Attribute {
 	return schema.MapAttribute{
 		Optional:    true,
 		ElementType: jsontypes.NormalizedType{},
-		MarkdownDescription: "Settings of Pulsar's `" + model + "` that have no attribute here, each as a JSON text under Pulsar's own name. " +
+		MarkdownDescription: "Settings of Pulsar's " + model + " that have no attribute here, each as a JSON text under Pulsar's own name. " +
 			"A platform that cannot honour one refuses it.",
 	}
 }

@@ -53,7 +53,7 @@ func running() map[string]schema.Attribute {
 				},
 			},
 		},
-		"extra": extra("FunctionConfig, SourceConfig or SinkConfig"),
+		"extra": extra("`FunctionConfig`, `SourceConfig` or `SinkConfig`"),
 	}
 }
 

@@ -1,0 +1,4 @@
+data "functionmesh_namespace" "eu" {
+  tenant = "shop"
+  name   = "eu"
+}

@@ -1,0 +1,3 @@
+data "functionmesh_tenant" "shop" {
+  name = "shop"
+}

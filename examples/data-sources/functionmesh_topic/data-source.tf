@@ -1,0 +1,3 @@
+data "functionmesh_topic" "orders" {
+  name = "orders"
+}

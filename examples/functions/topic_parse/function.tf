@@ -1,0 +1,3 @@
+output "tenant" {
+  value = provider::functionmesh::topic_parse("shop/eu/orders").tenant # "shop"
+}

@@ -1,0 +1,8 @@
+import {
+  to = functionmesh_function.enrich
+  identity = {
+    tenant    = "public"
+    namespace = "default"
+    name      = "enrich"
+  }
+}

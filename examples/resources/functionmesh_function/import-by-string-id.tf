@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_function.enrich
+  id = "public/default/enrich"
+}

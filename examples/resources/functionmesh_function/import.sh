@@ -1,0 +1,1 @@
+terraform import functionmesh_function.enrich public/default/enrich

@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_mesh.lines
+  id = "public/default/lines"
+}

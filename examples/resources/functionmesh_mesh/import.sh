@@ -1,0 +1,1 @@
+terraform import functionmesh_mesh.lines public/default/lines

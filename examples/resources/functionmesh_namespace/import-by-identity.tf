@@ -1,0 +1,7 @@
+import {
+  to = functionmesh_namespace.eu
+  identity = {
+    tenant = "shop"
+    name   = "eu"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_namespace.eu
+  id = "shop/eu"
+}

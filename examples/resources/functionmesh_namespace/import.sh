@@ -1,0 +1,1 @@
+terraform import functionmesh_namespace.eu shop/eu

@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_sink.store
+  id = "public/default/store"
+}

@@ -1,0 +1,1 @@
+terraform import functionmesh_sink.store public/default/store

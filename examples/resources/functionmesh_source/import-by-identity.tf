@@ -1,0 +1,8 @@
+import {
+  to = functionmesh_source.intake
+  identity = {
+    tenant    = "public"
+    namespace = "default"
+    name      = "intake"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_source.intake
+  id = "public/default/intake"
+}

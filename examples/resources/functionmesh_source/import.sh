@@ -1,0 +1,1 @@
+terraform import functionmesh_source.intake public/default/intake

@@ -1,0 +1,6 @@
+import {
+  to = functionmesh_tenant.shop
+  identity = {
+    name = "shop"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_tenant.shop
+  id = "shop"
+}

@@ -1,0 +1,1 @@
+terraform import functionmesh_tenant.shop shop

@@ -1,0 +1,3 @@
+resource "functionmesh_tenant" "shop" {
+  name = "shop"
+}

@@ -1,0 +1,4 @@
+import {
+  to = functionmesh_topic.orders
+  id = "public/default/orders"
+}

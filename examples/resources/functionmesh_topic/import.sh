@@ -1,0 +1,1 @@
+terraform import functionmesh_topic.orders public/default/orders

@@ -1,0 +1,4 @@
+resource "functionmesh_topic" "orders" {
+  name       = "orders"
+  partitions = 4
+}
