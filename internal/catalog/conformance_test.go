@@ -32,12 +32,10 @@ func conform[S any](t *testing.T, e catalog.Entity[S], want, changed S, orphan *
 	})
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestTopicsConform(t *testing.T) {
 	conform(t, catalog.Topic(),
-		spec.Topic{Name: "orders", Partitions: ptr(2), Properties: map[string]string{"team": "shop"}},
-		spec.Topic{Name: "orders", Partitions: ptr(2), Properties: map[string]string{"team": "web", "tier": "1"}},
+		spec.Topic{Name: "orders", Partitions: new(2), Properties: map[string]string{"team": "shop"}},
+		spec.Topic{Name: "orders", Partitions: new(2), Properties: map[string]string{"team": "web", "tier": "1"}},
 		&spec.Topic{Tenant: "nobody", Name: "orders"})
 }
 
@@ -50,8 +48,8 @@ func function() (want, changed, orphan spec.Component) {
 	}
 	changed = want.Clone()
 	changed.Runtime.Python.SHA256 = "bb"
-	changed.Inputs["returns"] = spec.Input{ReceiverQueueSize: ptr(5)}
-	changed.MaxMessageRetries = ptr(0)
+	changed.Inputs["returns"] = spec.Input{ReceiverQueueSize: new(5)}
+	changed.MaxMessageRetries = new(0)
 	changed.DeadLetterTopic = "dead"
 	changed.Resources = &spec.Resources{Memory: "64Mi"}
 	changed.Secrets = map[string]spec.SecretRef{"API_KEY": {Name: "shop", Key: "api"}}
@@ -70,13 +68,13 @@ func TestComponentsConform(t *testing.T) {
 	t.Run("Source", func(t *testing.T) {
 		conform(t, catalog.Component(spec.KindSource),
 			spec.Component{Name: "intake", Builtin: "generator", Output: &spec.Output{Topic: "orders"}},
-			spec.Component{Name: "intake", Builtin: "generator", Config: `{"rate":5}`, Output: &spec.Output{Topic: "orders2"}, Parallelism: ptr(2)},
+			spec.Component{Name: "intake", Builtin: "generator", Config: `{"rate":5}`, Output: &spec.Output{Topic: "orders2"}, Parallelism: new(2)},
 			&spec.Component{Tenant: "nobody", Name: "intake", Builtin: "generator", Output: &spec.Output{Topic: "orders"}})
 	})
 	t.Run("Sink", func(t *testing.T) {
 		conform(t, catalog.Component(spec.KindSink),
 			spec.Component{Name: "store", Builtin: "file", Inputs: map[string]spec.Input{"scored": {}}},
-			spec.Component{Name: "store", Builtin: "file", Inputs: map[string]spec.Input{"scored": {}, "more": {}}, RetainOrdering: ptr(true)},
+			spec.Component{Name: "store", Builtin: "file", Inputs: map[string]spec.Input{"scored": {}, "more": {}}, RetainOrdering: new(true)},
 			nil)
 	})
 }

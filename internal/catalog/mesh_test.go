@@ -137,7 +137,7 @@ func TestMeshesConform(t *testing.T) {
 	platforms := map[engine.Client[spec.Mesh]]*platform{}
 	changed := edited(func(m *spec.Mesh) {
 		score := m.Functions["score"]
-		score.MaxMessageRetries, score.Runtime = ptr(5), python("b.B", "cc")
+		score.MaxMessageRetries, score.Runtime = new(5), python("b.B", "cc")
 		m.Functions["score"] = score
 		m.Functions["audit"] = spec.Component{Runtime: python("c.C", "dd"), Inputs: map[string]spec.Input{"scored": {}}}
 	})
@@ -150,7 +150,7 @@ func TestMeshesConform(t *testing.T) {
 		},
 		Engine: catalog.Mesh().Engine,
 		Want:   lines(), Changed: changed,
-		Orphan: ptr(edited(func(m *spec.Mesh) { m.Tenant = "nobody" })),
+		Orphan: new(edited(func(m *spec.Mesh) { m.Tenant = "nobody" })),
 		Faults: func(c engine.Client[spec.Mesh]) enginetest.Faults { return meshFaults{platforms[c]} },
 		// Others are the components' own affair: what is absent is created, what
 		// cannot change in place is made again, a lost race is run again.
@@ -242,7 +242,7 @@ func TestMeshUnfinished(t *testing.T) {
 		"PartOfAnother": {exists: spec.Mesh{Name: "lines", Sinks: lines().Sinks}, owner: "cli", class: engine.Exists},
 		"AnotherOfOurs": {exists: edited(func(m *spec.Mesh) { m.Sinks["more"] = m.Sinks["store"] }), owner: "terraform", class: engine.Exists},
 		"ChangedOfOurs": {exists: edited(func(m *spec.Mesh) {
-			m.Sinks["store"] = spec.Component{Builtin: "file", Parallelism: ptr(3), Inputs: map[string]spec.Input{"scored": {}}}
+			m.Sinks["store"] = spec.Component{Builtin: "file", Parallelism: new(3), Inputs: map[string]spec.Input{"scored": {}}}
 		}), owner: "terraform", class: engine.Exists},
 	}
 	for name, c := range cases {
@@ -300,7 +300,7 @@ func TestMeshChanges(t *testing.T) {
 	}{
 		"OneSetting": {
 			want: edited(func(m *spec.Mesh) {
-				m.Sinks["store"] = spec.Component{Builtin: "file", Parallelism: ptr(3), Inputs: map[string]spec.Input{"scored": {}}}
+				m.Sinks["store"] = spec.Component{Builtin: "file", Parallelism: new(3), Inputs: map[string]spec.Input{"scored": {}}}
 			}),
 			paths: []string{`sinks["store"].parallelism`},
 		},
@@ -380,7 +380,7 @@ func TestRuntimeKindChangeKeepsASubscriptionThatIsCleanedUp(t *testing.T) {
 	p := newPlatform()
 	cleaning := edited(func(m *spec.Mesh) {
 		c := m.Functions["enrich"]
-		c.CleanupSubscription = ptr(true)
+		c.CleanupSubscription = new(true)
 		m.Functions["enrich"] = c
 	})
 	p.create(t, cleaning)

@@ -67,16 +67,16 @@ func severity(p engine.Phase) int {
 
 // describe is one component's part of the message.
 func describe(mesh string, m memberObject) string {
-	s := fmt.Sprintf("%s %q", m.kind, idOf(mesh, m.Spec).key)
+	parts := []string{fmt.Sprintf("%s %q", m.kind, idOf(mesh, m.Spec).key)}
 	for _, part := range []string{m.Status.Reason, m.Status.Message} {
 		if part != "" {
-			s += ": " + part
+			parts = append(parts, part)
 		}
 	}
-	if m.Status.Reason == "" && m.Status.Message == "" {
-		s += fmt.Sprintf(": %d of %d instances ready", m.Status.Ready, m.Status.Wanted)
+	if len(parts) == 1 {
+		parts = append(parts, fmt.Sprintf("%d of %d instances ready", m.Status.Ready, m.Status.Wanted))
 	}
-	return s
+	return strings.Join(parts, ": ")
 }
 
 var _ engine.Lister[spec.Mesh] = (*meshClient)(nil)

@@ -10,8 +10,8 @@ import (
 // runtime compares two one-ofs. Another choice is one change at the path of the
 // whole, with the words as values.
 func (c *comparison) runtime(p place, have, want reflect.Value) {
-	h, _ := have.Interface().(*spec.Runtime)
-	w, _ := want.Interface().(*spec.Runtime)
+	h, _ := reflect.TypeAssert[*spec.Runtime](have)
+	w, _ := reflect.TypeAssert[*spec.Runtime](want)
 	was, _ := h.Chosen()
 	becomes, _ := w.Chosen()
 	if was != "" && becomes != "" && was != becomes {
@@ -41,8 +41,8 @@ func (c *comparison) choice(p place, was, becomes string) {
 // it, the URL where want names one, the digest alone where a file is wanted and the
 // platform stored none. The class is compared as any field.
 func (c *comparison) code(p place, have, want reflect.Value) {
-	h, _ := filled(have).Interface().(spec.Code)
-	w, _ := filled(want).Interface().(spec.Code)
+	h, _ := reflect.TypeAssert[spec.Code](filled(have))
+	w, _ := reflect.TypeAssert[spec.Code](filled(want))
 	digest, url := c.below(p, "sha256"), c.below(p, "url")
 	switch {
 	case c.unknown(digest.path) || c.unknown(url.path) || c.unknown(p.path.Field("file")):

@@ -237,7 +237,7 @@ func same(have, want reflect.Value) bool {
 
 // form is what two equal leaves share.
 func form(v reflect.Value) any {
-	if c, ok := v.Interface().(canonical); ok {
+	if c, ok := reflect.TypeAssert[canonical](v); ok {
 		return c.Canonical()
 	}
 	x := plain(v)

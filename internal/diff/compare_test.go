@@ -10,8 +10,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 type compareCase struct {
 	have, want any
 	opts       diff.Options
@@ -33,21 +31,21 @@ func runCompare(t *testing.T, cases map[string]compareCase) {
 func TestCompareLeaves(t *testing.T) {
 	runCompare(t, map[string]compareCase{
 		"Equal": {
-			have: spec.Component{Parallelism: ptr(2), Builtin: "file"},
-			want: spec.Component{Parallelism: ptr(2), Builtin: "file"},
+			have: spec.Component{Parallelism: new(2), Builtin: "file"},
+			want: spec.Component{Parallelism: new(2), Builtin: "file"},
 		},
 		"Set": {
 			have:    spec.Component{},
-			want:    spec.Component{Parallelism: ptr(2)},
+			want:    spec.Component{Parallelism: new(2)},
 			changes: []engine.Change{{Path: "parallelism", Op: engine.Set, New: int64(2)}},
 		},
 		"SetToZero": {
-			have:    spec.Component{MaxMessageRetries: ptr(3), RetainOrdering: ptr(true)},
-			want:    spec.Component{MaxMessageRetries: ptr(0), RetainOrdering: ptr(false)},
+			have:    spec.Component{MaxMessageRetries: new(3), RetainOrdering: new(true)},
+			want:    spec.Component{MaxMessageRetries: new(0), RetainOrdering: new(false)},
 			changes: []engine.Change{{Path: "retain_ordering", Op: engine.Set, Old: true, New: false}, {Path: "max_message_retries", Op: engine.Set, Old: int64(3), New: int64(0)}},
 		},
 		"Cleared": {
-			have:    spec.Component{MaxMessageRetries: ptr(3), LogTopic: "x"},
+			have:    spec.Component{MaxMessageRetries: new(3), LogTopic: "x"},
 			want:    spec.Component{},
 			changes: []engine.Change{{Path: "max_message_retries", Op: engine.Clear, Old: int64(3)}, {Path: "log_topic", Op: engine.Clear, Old: "x"}},
 		},
@@ -128,11 +126,11 @@ func TestCompareRules(t *testing.T) {
 	server := diff.Rules{"properties": diff.Server, "properties[*]": diff.Default, "partitions": diff.Server, "name": diff.Replace}
 	runCompare(t, map[string]compareCase{
 		"ServerUnset": {
-			have: spec.Topic{Partitions: ptr(4), Properties: map[string]string{"a": "1"}}, want: spec.Topic{},
+			have: spec.Topic{Partitions: new(4), Properties: map[string]string{"a": "1"}}, want: spec.Topic{},
 			opts: diff.Options{Rules: server},
 		},
 		"ServerOwned": {
-			have: spec.Topic{Partitions: ptr(4), Properties: map[string]string{"a": "1"}}, want: spec.Topic{},
+			have: spec.Topic{Partitions: new(4), Properties: map[string]string{"a": "1"}}, want: spec.Topic{},
 			opts: diff.Options{Rules: server, Owned: []string{"partitions", "properties"}},
 			changes: []engine.Change{
 				{Path: "partitions", Op: engine.Clear, Old: int64(4)},
@@ -140,8 +138,8 @@ func TestCompareRules(t *testing.T) {
 			},
 		},
 		"ServerSet": {
-			have:    spec.Topic{Partitions: ptr(4)},
-			want:    spec.Topic{Partitions: ptr(5)},
+			have:    spec.Topic{Partitions: new(4)},
+			want:    spec.Topic{Partitions: new(5)},
 			opts:    diff.Options{Rules: server},
 			changes: []engine.Change{{Path: "partitions", Op: engine.Set, Old: int64(4), New: int64(5)}},
 		},

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -111,10 +110,10 @@ func (e *Engine[S]) warnings(have Observed[S], want Object[S], changes []Change)
 }
 
 // named adds the key to an Error that has none: the client knows the class, the
-// engine knows the object.
+// engine knows the object. What is wrapped stays as it is, with the text around it.
 func named(err error, key Key) error {
-	var classed *Error
-	if !errors.As(err, &classed) || err != error(classed) || classed.Key.Name != "" {
+	classed, outermost := err.(*Error) //nolint:errorlint // only the outermost error is completed
+	if !outermost || classed.Key.Name != "" {
 		return err
 	}
 	copied := *classed

@@ -55,8 +55,7 @@ func New(class Class, err error) *Error { return &Error{Class: class, Err: err} 
 
 // ClassOf returns the class of the outermost Error in err's chain, or "".
 func ClassOf(err error) Class {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
 	}
 	return ""

@@ -79,8 +79,7 @@ func (e *Engine[S]) Wait(ctx context.Context, key Key, progress func(Status)) (O
 		return false, nil
 	})
 	if err != nil && ctx.Err() != nil && have.Found {
-		var late *NotReadyError
-		if !errors.As(err, &late) {
+		if _, ok := errors.AsType[*NotReadyError](err); !ok {
 			err = &NotReadyError{Key: key, Status: have.Status, Err: context.Cause(ctx)}
 		}
 	}

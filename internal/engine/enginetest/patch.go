@@ -98,7 +98,7 @@ func split(path string) ([]string, error) {
 // clone copies a value with everything below it, so that a caller and the platform
 // never share memory.
 func clone[T any](v T) T {
-	out, _ := copied(reflect.ValueOf(&v).Elem()).Interface().(T)
+	out, _ := reflect.TypeAssert[T](copied(reflect.ValueOf(&v).Elem()))
 	return out
 }
 
