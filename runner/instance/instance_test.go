@@ -210,8 +210,10 @@ func TestR7EveryRuntimeRunsAndDrains(t *testing.T) {
 			need(t, "python3")
 			return file(t, "python", filepath.Join("..", "..", "examples", "functions", "python", "exclaim.py"), "exclaim.Exclaim")
 		}, "!"},
-		"Go":   {func(t *testing.T) wire.File { return file(t, "go", goExample(t, "exclaim"), "") }, "!"},
-		"WASM": {func(t *testing.T) wire.File { return file(t, "wasm", goExample(t, "exclaim", "GOOS=wasip1", "GOARCH=wasm"), "") }, "!"},
+		"Go": {func(t *testing.T) wire.File { return file(t, "go", goExample(t, "exclaim"), "") }, "!"},
+		"WASM": {func(t *testing.T) wire.File {
+			return file(t, "wasm", goExample(t, "exclaim", "GOOS=wasip1", "GOARCH=wasm"), "")
+		}, "!"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +266,9 @@ func TestTerminalErrorsAreWrittenDown(t *testing.T) {
 		"UnknownSource":    {func(f *wire.File) { f.Source.Connector.Name = "kafka" }, "InvalidConfig"},
 		"UnknownSink":      {func(f *wire.File) { f.Sink.Connector.Name = "generator" }, "InvalidConfig"},
 		"UnknownSetting":   {func(f *wire.File) { f.Sink.Connector.Config = `{"path":"x","mode":"tail"}` }, "InvalidConfig"},
-		"UnknownBroker":    {func(f *wire.File) { f.Sink = wire.Sink{Output: &wire.Output{Broker: "eu", Topic: "persistent://a/b/c"}} }, "InvalidConfig"},
+		"UnknownBroker": {func(f *wire.File) {
+			f.Sink = wire.Sink{Output: &wire.Output{Broker: "eu", Topic: "persistent://a/b/c"}}
+		}, "InvalidConfig"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -65,8 +65,7 @@ class ContextImpl:
 
     # The worker's side.
 
-    def _point(self, payload, at):
-        self._payload, self._at, self._meta = payload, at, None
+    # The worker sets _payload once per batch, and _at and _meta (to None) per message.
 
     @property
     def _message(self):
@@ -94,7 +93,7 @@ class ContextImpl:
         return self._message.event_time
 
     def get_message_properties(self):
-        return dict(self._message.properties)
+        return self._message.properties
 
     def get_message_redelivery_count(self):
         return self._message.redelivery

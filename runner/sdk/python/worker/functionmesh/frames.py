@@ -71,31 +71,62 @@ class Batch:
 
 
 class Meta:
-    """What a message carries beside its value."""
+    """What a message carries beside its value, decoded when it is asked for."""
 
-    __slots__ = ("partition", "redelivery", "event_time", "publish_time", "topic", "id", "key", "properties")
+    __slots__ = ("_payload", "_strings", "_fixed")
 
     def __init__(self, payload, at):
-        fixed = _META.unpack_from(payload, at)
-        self.partition, self.redelivery, self.event_time, self.publish_time = fixed[:4]
-        topic, ident, key, count = fixed[4:]
-        at += _META.size
-        self.topic = payload[at : at + topic].decode()
-        at += topic
-        self.id = payload[at : at + ident].decode()
-        at += ident
-        self.key = None
-        if key != NULL:
-            self.key = payload[at : at + key]
-            at += key
-        self.properties = {}
-        for _ in range(count):
+        self._payload = payload
+        self._strings = at + _META.size
+        self._fixed = _META.unpack_from(payload, at)
+
+    @property
+    def partition(self):
+        return self._fixed[0]
+
+    @property
+    def redelivery(self):
+        return self._fixed[1]
+
+    @property
+    def event_time(self):
+        return self._fixed[2]
+
+    @property
+    def publish_time(self):
+        return self._fixed[3]
+
+    @property
+    def topic(self):
+        at = self._strings
+        return self._payload[at : at + self._fixed[4]].decode()
+
+    @property
+    def id(self):
+        at = self._strings + self._fixed[4]
+        return self._payload[at : at + self._fixed[5]].decode()
+
+    @property
+    def key(self):
+        size = self._fixed[6]
+        if size == NULL:
+            return None
+        at = self._strings + self._fixed[4] + self._fixed[5]
+        return self._payload[at : at + size]
+
+    @property
+    def properties(self):
+        payload, found = self._payload, {}
+        key = self._fixed[6]
+        at = self._strings + self._fixed[4] + self._fixed[5] + (0 if key == NULL else key)
+        for _ in range(self._fixed[7]):
             k, v = _PAIR.unpack_from(payload, at)
             at += 8
             name = payload[at : at + k].decode()
             at += k
-            self.properties[name] = payload[at : at + v].decode()
+            found[name] = payload[at : at + v].decode()
             at += v
+        return found
 
 
 def output(topic, key, value, properties, event_time):

@@ -143,36 +143,39 @@ class Worker:
     def run_with_context(self, batch, kinds, bodies):
         payload, at, meta_at = batch.payload, batch.first_value, batch.first_meta
         context, call, encode = self.context, self.call, self.encode
+        metas, decode, takes_context, mixed = batch.metas, self.decode, self.takes_context, self.mixed
+        context._payload = payload
         for i, length in enumerate(batch.lengths):
             self.index = i
             value = None
             if length != NULL:
                 value = payload[at : at + length]
                 at += length
-            context._point(payload, meta_at)
-            meta_at += batch.metas[i]
+            context._at, context._meta = meta_at, None
+            meta_at += metas[i]
             try:
-                decode = self.decoders.get(context._message.topic) if self.mixed else self.decode
+                if mixed:
+                    decode = self.decoders.get(context._message.topic)
                 if decode is not None and value is not None:
                     value = decode(value)
-                out = call(value, context) if self.takes_context else call(value)
-                if out is not None:
-                    out = out if type(out) is bytes else encode(out)
-                kinds[i], bodies[i] = self.collect(out)
+                out = call(value, context) if takes_context else call(value)
+                if out is not None and type(out) is not bytes:
+                    out = encode(out)
+                if context._published:
+                    kinds[i], bodies[i] = frames.KIND_OUTPUTS, self.published(out)
+                elif out is not None:
+                    kinds[i], bodies[i] = 1, out
             except BaseException as e:  # as in run_plain
                 context._take_published()
                 kinds[i], bodies[i] = frames.KIND_ERROR, error_text(e)
 
-    def collect(self, out):
-        """Kind and body of one result: what was returned and what was published."""
-        published = self.context._published
-        if not published:
-            return (frames.KIND_NONE, b"") if out is None else (frames.KIND_VALUE, out)
-        published = self.context._take_published()
+    def published(self, out):
+        """The body of a result with what was published, and what was returned last."""
+        encoded = self.context._take_published()
         if out is not None:
             meta = self.context._message
-            published.append(frames.output("", meta.key, out, {}, meta.event_time))
-        return frames.KIND_OUTPUTS, frames.outputs(published)
+            encoded.append(frames.output("", meta.key, out, {}, meta.event_time))
+        return frames.outputs(encoded)
 
     def send(self, kind, payload):
         self.send_raw(frames.frame(kind, payload))
