@@ -93,6 +93,9 @@ func (l *lane) lines(most int, maxBytes int64) (pipeline.Batch, error) {
 			return b, err
 		}
 		t.mark, t.limit = l.mark, l.limit
+		if l.source.config.Format == formatNDJSON && len(bytes.TrimSpace(line)) == 0 {
+			continue // ndjson lets readers ignore empty lines
+		}
 		if err := l.check(line); err != nil {
 			l.source.place.Report(fmt.Errorf("%s: line at byte %d is skipped: %w", l.source.path, at, err))
 			continue

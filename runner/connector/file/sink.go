@@ -35,6 +35,7 @@ type Sink struct {
 	lock *flock.Flock
 	file *os.File // nil: not open
 	ours bool     // this instance has written to the path before
+	shut bool
 	buf  []byte
 }
 
@@ -92,6 +93,7 @@ func (s *Sink) Write(_ context.Context, out []pipeline.Message) (int, error) {
 func (s *Sink) Close(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.shut = true
 	if s.file == nil {
 		return nil
 	}
@@ -122,6 +124,9 @@ func (s *Sink) appendLine(buf, value []byte) ([]byte, error) {
 
 // locked opens the file if it must, under the lock that all writers of it take.
 func (s *Sink) locked(do func() error) (err error) {
+	if s.shut {
+		return fs.ErrClosed
+	}
 	if err := s.lock.Lock(); err != nil {
 		return s.unwritable(err)
 	}

@@ -7,6 +7,7 @@ package generator
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -93,7 +94,7 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 	if err := l.limiter.Wait(ctx); err != nil {
 		return pipeline.Batch{}, err
 	}
-	var b pipeline.Batch
+	b := pipeline.Batch{Token: l}
 	now := time.Now().UnixMilli()
 	for size := int64(0); ; {
 		m := pipeline.Message{Topic: topic, ID: strconv.FormatInt(l.next, 10), Value: l.value(l.next), PublishTime: now}
@@ -129,7 +130,10 @@ func (l *lane) padded(text []byte) []byte {
 }
 
 // Settle saves how far everything is done.
-func (l *lane) Settle(_ context.Context, _ pipeline.Batch, v []pipeline.Verdict) error {
+func (l *lane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Verdict) error {
+	if b.Token != l {
+		return errors.New("a batch of another lane was settled")
+	}
 	if len(v) == 0 {
 		return nil
 	}
