@@ -57,7 +57,8 @@ type Runtime struct {
 // Code says where user code comes from: File (a path on the caller's machine,
 // uploaded) or URL (function://tenant/ns/name@version, https://…). SHA256 is the hex
 // digest of the content: planned from File, compared with the digest stored beside
-// the object. File itself is never compared.
+// the object. File itself is never compared. A digest alone is code that was uploaded
+// before: what a platform reads back, and what an update that keeps the code says.
 type Code struct {
 	File   string `json:"file,omitempty"`
 	URL    string `json:"url,omitempty"`

@@ -33,6 +33,7 @@ type ConfigField struct {
 	Required bool
 	Default  any      // nil: none
 	Values   []string // nil: any
+	Max      int64    // of a number; 0: what an int64 holds
 	Kinds    []Kind   // nil: all kinds of the connector
 }
 
@@ -84,6 +85,9 @@ func fileConnector() Connector {
 	}
 }
 
+// maxGenerated keeps a made-up message below what a broker takes.
+const maxGenerated = 4 << 20
+
 func generatorConnector() Connector {
 	return Connector{
 		Name:  "generator",
@@ -92,7 +96,7 @@ func generatorConnector() Connector {
 		Fields: []ConfigField{
 			{Name: "count", Type: TypeInteger, Default: int64(0), Doc: "How many messages; 0 is without end."},
 			{Name: "rate", Type: TypeNumber, Default: int64(0), Doc: "Messages per second; 0 is as fast as possible."},
-			{Name: "size", Type: TypeInteger, Default: int64(0), Doc: "Pads a message to this many bytes; 0 pads nothing."},
+			{Name: "size", Type: TypeInteger, Default: int64(0), Max: maxGenerated, Doc: "Pads a message to this many bytes; 0 pads nothing."},
 			{Name: "template", Type: TypeString, Default: "{n}", Doc: "Text of a message; {n} is its number."},
 		},
 	}
@@ -126,21 +130,20 @@ func (field ConfigField) checkText(text string) string {
 
 func (field ConfigField) checkNumber(number json.Number) string {
 	switch {
-	case field.Type == TypeInteger && !isInteger(number):
-		return fmt.Sprintf("%s is not an integer.", number)
 	case strings.HasPrefix(string(canonicalNumber(string(number))), "-"):
 		return fmt.Sprintf("%s is negative.", number)
-	case tooLarge(number):
+	case field.tooLarge(number):
 		return fmt.Sprintf("%s is too large.", number)
+	case field.Type == TypeInteger && !isInteger(number):
+		return fmt.Sprintf("%s is not an integer in plain digits.", number)
 	default:
 		return ""
 	}
 }
 
-// tooLarge bounds numbers to what an int64 holds, which is what a runner reads them into.
-func tooLarge(n json.Number) bool {
+func (field ConfigField) tooLarge(n json.Number) bool {
 	f, err := n.Float64()
-	return err != nil || f >= math.MaxInt64
+	return err != nil || f >= math.MaxInt64 || field.Max > 0 && f > float64(field.Max)
 }
 
 func article(word string) string {

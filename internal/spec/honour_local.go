@@ -96,7 +96,7 @@ func localRunning() []Setting {
 	return onPlatform(PlatformLocal, []Setting{
 		{
 			Path: "parallelism", Kinds: []Kind{KindSource}, Runs: []string{"file"}, Match: `^([2-9]|[0-9]{2,})$`,
-			Refusal: "Every instance would read the whole file.", Hint: "Leave it out.",
+			Refusal: "One instance reads a file; the others would have nothing to do.", Hint: "Leave it out.",
 		},
 		{Path: "parallelism"},
 		{Path: "state"},

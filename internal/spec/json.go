@@ -250,7 +250,8 @@ func jsonType(v any) string {
 	}
 }
 
-// isInteger accepts 5 and 5.0 and 5e3, as JSON Schema does.
+// isInteger accepts what encoding/json reads into an int64: 5, but neither 5.0 nor 5e3.
 func isInteger(n json.Number) bool {
-	return !strings.Contains(string(canonicalNumber(string(n))), "e")
+	_, err := n.Int64()
+	return err == nil
 }

@@ -64,7 +64,7 @@ func (f findings) runtime(r *Runtime) {
 
 func (f findings) code(runtime string, c Code) {
 	switch {
-	case c.File == "" && c.URL == "":
+	case c.File == "" && c.URL == "" && c.SHA256 == "": // a digest alone is code that the platform holds already
 		f.fail("The code is missing.", "Set file to a path on this machine, or url.")
 	case c.File != "" && c.URL != "":
 		f.field("url").fail("file and url exclude each other.", "Keep one of the two.")

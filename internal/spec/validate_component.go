@@ -205,12 +205,29 @@ func (f findings) delivery(c Component) {
 	}
 	atLeast(f.field("max_message_retries"), c.MaxMessageRetries, 0)
 	atLeast(f.field("timeout_ms"), c.TimeoutMs, 0)
-	if c.ProcessingGuarantees == EffectivelyOnce && c.MaxMessageRetries != nil {
-		f.field("max_message_retries").fail("effectively_once never gives a message up.",
-			`Leave it out, or use processing_guarantees = "atleast_once".`)
-	}
+	f.givingUp(c)
 	f.field("log_topic").topic(c, c.LogTopic)
 	f.deadLetter(c)
+}
+
+// givingUp refuses retries and dead letters where the guarantee leaves no room for them.
+func (f findings) givingUp(c Component) {
+	why := ""
+	switch {
+	case c.Kind == KindSource:
+	case c.ProcessingGuarantees == EffectivelyOnce:
+		why = "effectively_once never gives a message up."
+	case c.ProcessingGuarantees == AtMostOnce:
+		why = "atmost_once acknowledges a message before it is worked on: it can be neither retried nor given up."
+	}
+	for _, u := range []used{
+		{field: "max_message_retries", set: c.MaxMessageRetries != nil},
+		{field: "dead_letter_topic", set: c.DeadLetterTopic != ""},
+	} {
+		if why != "" && u.set {
+			f.field(string(u.field)).fail(why, `Leave it out, or use processing_guarantees = "atleast_once".`)
+		}
+	}
 }
 
 func (f findings) deadLetter(c Component) {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,7 @@ func TestValidateComponent(t *testing.T) {
 		"JavaClass":       {base: function, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "a.jar", Class: "x.Y$Z"}} }},
 		"GoWithClass":     {base: function, edit: func(c *Component) { c.Runtime = &Runtime{Go: &Code{File: "a", Class: "x"}} }, want: []string{"runtime.go.class"}},
 		"NoCode":          {base: function, edit: func(c *Component) { c.Runtime = &Runtime{WASM: &Code{}} }, want: []string{"runtime.wasm"}},
+		"OnlyDigest":      {base: function, edit: func(c *Component) { c.Runtime = &Runtime{WASM: &Code{SHA256: longDigest()}} }},
 		"FileAndURL":      {base: function, edit: func(c *Component) { c.Runtime.Python.URL = "https://x/y" }, want: []string{"runtime.python.url"}},
 		"BadDigest":       {base: function, edit: func(c *Component) { c.Runtime.Python.SHA256 = "ABC" }, want: []string{"runtime.python.sha256"}},
 
@@ -105,7 +107,9 @@ func TestValidateComponent(t *testing.T) {
 		"GeneratorFraction":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":1.5,"rate":0.5}` }, want: []string{"config.count"}},
 		"GeneratorTooLarge":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"size":1e19}` }, want: []string{"config.size"}},
 		"GeneratorTextCount": {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":"5"}` }, want: []string{"config.count"}},
-		"GeneratorWholeExp":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":1e3}` }},
+		"GeneratorExponent":  {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"count":1e3,"rate":1e3}` }, want: []string{"config.count"}},
+		"GeneratorTooBig":    {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"size":4194305}` }, want: []string{"config.size"}},
+		"GeneratorBig":       {base: source, edit: func(c *Component) { c.Builtin, c.Config = "generator", `{"size":4194304,"template":"n={n}"}` }},
 
 		"NoInputs":       {base: function, edit: func(c *Component) { c.Inputs = nil }, want: []string{"inputs"}},
 		"PatternAlone":   {base: function, edit: func(c *Component) { c.Inputs, c.TopicsPattern = nil, "persistent://a/b/.*" }},
@@ -159,6 +163,13 @@ func TestValidateComponent(t *testing.T) {
 			edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, new(3) },
 			want: []string{"max_message_retries"},
 		},
+		"AtMostOnceRetries": {
+			base: function,
+			edit: func(c *Component) {
+				c.ProcessingGuarantees, c.MaxMessageRetries, c.DeadLetterTopic = AtMostOnce, new(0), "dead"
+			},
+			want: []string{"dead_letter_topic", "max_message_retries"},
+		},
 		"LogTopic":       {base: function, edit: func(c *Component) { c.LogTopic = "x://y" }, want: []string{"log_topic"}},
 		"DeadLetter":     {base: function, edit: func(c *Component) { c.DeadLetterTopic = "a/b/c/d" }, want: []string{"dead_letter_topic"}},
 		"DeadLetterLoop": {base: function, edit: func(c *Component) { c.DeadLetterTopic = "persistent://public/default/orders" }, want: []string{"dead_letter_topic"}},
@@ -198,6 +209,8 @@ func TestValidateComponent(t *testing.T) {
 		})
 	}
 }
+
+func longDigest() string { return strings.Repeat("0a", 32) }
 
 func longText(n int) string {
 	b := make([]byte, n)
