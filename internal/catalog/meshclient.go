@@ -122,7 +122,29 @@ func (c *meshClient) create(ctx context.Context, want engine.Object[spec.Mesh], 
 		return err
 	}
 	_, err = e.Create(ctx, memberOf(want, component), engine.CreateOptions{})
-	return err
+	return within(idOf(want.Spec.Name, component), err)
+}
+
+// within puts a component's failure to its place in the mesh.
+func within(id memberID, err error) error {
+	failures := engine.All(err)
+	if len(failures) == 0 {
+		return err // nobody's failure: the context has ended
+	}
+	first := failures[0]
+	path := id.path()
+	if first.Path != "" {
+		path = path.Field(first.Path)
+	}
+	return &engine.Error{Class: first.Class, Key: first.Key, Path: string(path), Hint: first.Hint, Err: cause(first, err)}
+}
+
+// cause is what an Error wraps, or the words around it where there are any.
+func cause(first *engine.Error, err error) error {
+	if err != error(first) { //nolint:errorlint // identity: is there anything around it
+		return err
+	}
+	return first.Err
 }
 
 // memberOf is a component with the marks of its mesh.
@@ -197,14 +219,14 @@ func (c *meshClient) apply(ctx context.Context, have engine.Observed[spec.Mesh],
 	if cleans(was) && otherRuntime(was, component) {
 		was = have.Spec.Member(id.kind, id.key, was)
 		if err := keepSubscription(ctx, e, memberOf(want, was)); err != nil {
-			return err
+			return within(id, err)
 		}
 	}
 	_, err = e.Update(ctx, memberOf(want, component), opts)
 	if engine.Is(err, engine.NotFound) {
 		return c.create(ctx, want, component) // deleted since the mesh was observed
 	}
-	return err
+	return within(id, err)
 }
 
 // keepSubscription stops a component from cleaning up its subscription when deleted.

@@ -63,3 +63,20 @@ func ClassOf(err error) Class {
 
 // Is reports whether err is of the class.
 func Is(err error, class Class) bool { return ClassOf(err) == class }
+
+// All lists the Errors of a joined failure, outermost first and in order: a mesh fails
+// with one for each of its components. It is empty when err holds none.
+func All(err error) []*Error {
+	var out []*Error
+	switch e := err.(type) { //nolint:errorlint // this walks the tree itself
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
+		for _, branch := range e.Unwrap() {
+			out = append(out, All(branch)...)
+		}
+	case interface{ Unwrap() error }:
+		return All(e.Unwrap())
+	}
+	return out
+}

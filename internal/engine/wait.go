@@ -35,8 +35,9 @@ func (e *NotReadyError) Error() string {
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
 	}
-	if lines := logLines(e.Status.Instances); len(lines) > 0 {
-		b.WriteString("\nlast log lines:\n  " + strings.Join(lines, "\n  "))
+	if i := failing(e.Status.Instances); i != nil {
+		lines := i.LogTail[max(0, len(i.LogTail)-maxLogLines):]
+		fmt.Fprintf(&b, "\nlast log lines of %sinstance %d:\n  %s", label(i.Component), i.ID, strings.Join(lines, "\n  "))
 	}
 	return b.String()
 }
@@ -44,16 +45,30 @@ func (e *NotReadyError) Error() string {
 // Unwrap gives why waiting ended.
 func (e *NotReadyError) Unwrap() error { return e.Err }
 
-// logLines are the last lines of the first instance that is not ready and has any:
-// copies of one component fail alike.
-func logLines(instances []Instance) []string {
-	for _, i := range instances {
-		if i.Ready || len(i.LogTail) == 0 {
+// failing is the first instance that is not ready and logged something: copies of one
+// component fail alike. Of those, one that says what failed goes first.
+func failing(instances []Instance) *Instance {
+	var found *Instance
+	for i := range instances {
+		candidate := &instances[i]
+		if candidate.Ready || len(candidate.LogTail) == 0 {
 			continue
 		}
-		return i.LogTail[max(0, len(i.LogTail)-maxLogLines):]
+		if candidate.Error != "" {
+			return candidate
+		}
+		if found == nil {
+			found = candidate
+		}
 	}
-	return nil
+	return found
+}
+
+func label(component string) string {
+	if component == "" {
+		return ""
+	}
+	return component + ", "
 }
 
 // Wait observes until the object is ready or stopped as asked. It gives up at once

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,5 +168,53 @@ func TestDeleteWaitsOnlyAsLongAsItsContext(t *testing.T) {
 	defer cancel()
 	if err := bind(m).Delete(ctx, key, engine.DeleteOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Delete: %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestWaitingForALockEndsWithTheContext(t *testing.T) {
+	m := enginetest.NewMemory(keyOf)
+	m.Put(ours(thing{Name: "a"}))
+	m.Lag(1 << 30) // the deletion is never seen, so its lock is held
+	e := bind(m)
+	holding, release := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- e.Delete(holding, key, engine.DeleteOptions{}) }()
+	for m.Calls(enginetest.Delete) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.Converge(ctx, ours(thing{Name: "a"})); !errors.Is(err, context.Canceled) {
+		t.Errorf("Converge behind a held lock: %v, want %v", err, context.Canceled)
+	}
+	if _, err := e.Converge(t.Context(), ours(thing{Name: "b"})); err == nil {
+		t.Error("lagging reads were read back")
+	}
+	release()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Delete: %v", err)
+	}
+}
+
+func TestAll(t *testing.T) {
+	a, b := engine.New(engine.Invalid, errors.New("a")), engine.New(engine.Forbidden, errors.New("b"))
+	inner := engine.New(engine.Unavailable, b)
+	cases := map[string]struct {
+		err  error
+		want []*engine.Error
+	}{
+		"Nil":       {},
+		"Other":     {err: context.Canceled},
+		"One":       {err: a, want: []*engine.Error{a}},
+		"Wrapped":   {err: fmt.Errorf("around: %w", a), want: []*engine.Error{a}},
+		"Outermost": {err: inner, want: []*engine.Error{inner}},
+		"Joined":    {err: errors.Join(a, nil, errors.Join(context.Canceled, fmt.Errorf("around: %w", b))), want: []*engine.Error{a, b}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := engine.All(c.err); !slices.Equal(got, c.want) {
+				t.Errorf("All: %v, want %v", got, c.want)
+			}
+		})
 	}
 }
