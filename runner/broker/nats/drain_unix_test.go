@@ -22,6 +22,7 @@ func TestR7SigtermMidBatchLosesAndDoublesNothing(t *testing.T) {
 				i := s.start(t)
 				f.until(t, min(len(f.seen)+total/(2*rounds), total))
 				i.drain(t)
+				f.sync(t, s.Broker)
 			}
 			i := s.start(t)
 			f.until(t, total)

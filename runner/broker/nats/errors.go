@@ -26,12 +26,19 @@ var (
 	errLate         = errors.New("acknowledged later than the acknowledgement timeout")
 )
 
-// conflictCode is JetStream's error code of a compare-and-set that another one won.
-const conflictCode = 10071
+// JetStream's error codes of a compare-and-set that another one won and of a message
+// larger than its stream takes.
+const (
+	conflictCode = 10071
+	tooLargeCode = 10054
+)
 
-func conflict(err error) bool {
+func conflict(err error) bool { return hasCode(err, conflictCode) }
+func tooLarge(err error) bool { return hasCode(err, tooLargeCode) }
+
+func hasCode(err error, code jetstream.ErrorCode) bool {
 	var e *jetstream.APIError
-	return errors.As(err, &e) && e.ErrorCode == conflictCode
+	return errors.As(err, &e) && e.ErrorCode == code
 }
 
 // noTopic says what is missing and who makes it.

@@ -76,6 +76,14 @@ func (f *flow) take(m pipeline.Message) {
 	f.next[m.Partition] = n
 }
 
+// sync reads what was stored up to now, so that what comes next is another instance's.
+func (f *flow) sync(t *testing.T, b wire.Broker) {
+	t.Helper()
+	fresh := &flow{next: map[int]int{}, seen: map[string]int{}}
+	fresh.rest(t, b)
+	f.until(t, len(fresh.seen))
+}
+
 // rest reads what is stored beyond what was read, to count late duplicates.
 func (f *flow) rest(t *testing.T, b wire.Broker) {
 	t.Helper()
@@ -100,7 +108,7 @@ func killSetup(b wire.Broker, mode wire.Mode, guarantee string) setup {
 	return setup{
 		Broker: b, Mode: mode, Partitions: partitions,
 		Delivery: wire.Delivery{Guarantee: guarantee, MaxRetries: 3, BackoffMs: 10, MaxBackoffMs: 100},
-		Limits:   wire.Limits{BatchMessages: 100},
+		Limits:   wire.Limits{BatchMessages: scaled(100)},
 	}
 }
 
@@ -117,6 +125,7 @@ func killRounds(t *testing.T, s setup, rounds, total int) *flow {
 		feed(t, s.Broker, round*per, (round+1)*per)
 		f.until(t, len(f.seen)+per/4+round*per/(4*rounds))
 		i.kill()
+		f.sync(t, s.Broker)
 	}
 	return f
 }

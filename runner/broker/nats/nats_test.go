@@ -229,3 +229,57 @@ func TestReaderFollows(t *testing.T) {
 		t.Error("Next did not end when cancelled")
 	}
 }
+
+func TestRefusedByTheServer(t *testing.T) {
+	b := natstest.Start(t)
+	js := natstest.Connect(t, b)
+	cases := map[string]struct {
+		topic string
+		spoil func(t *testing.T, name string)
+		out   []pipeline.Message
+		want  int
+	}{
+		"StreamTakesLess": {
+			topic: "small",
+			spoil: func(t *testing.T, name string) {
+				stream, err := js.Stream(t.Context(), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := stream.CachedInfo().Config
+				c.MaxMsgSize = 100
+				if _, err := js.UpdateStream(t.Context(), c); err != nil {
+					t.Fatal(err)
+				}
+			},
+			out:  []pipeline.Message{{Topic: "small"}, {Topic: "small", Value: make([]byte, 1000)}, {Topic: "small"}},
+			want: 1,
+		},
+		"DeletedSinceLookedUp": {
+			topic: "gone",
+			spoil: func(t *testing.T, name string) {
+				if err := js.DeleteStream(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			},
+			out: []pipeline.Message{{Topic: "gone"}},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			full := "persistent://public/default/" + c.topic
+			natstest.EnsureTopic(t, b, full, 0)
+			sink := newSink(t, nats.SinkOptions{Broker: b, Tenant: "public", Namespace: "default"})
+			defer sink.Close(t.Context())
+			if _, err := sink.Write(t.Context(), []pipeline.Message{{Topic: c.topic, Value: []byte{}}}); err != nil {
+				t.Fatal(err)
+			}
+			c.spoil(t, wire.StreamName(full))
+			n, err := sink.Write(t.Context(), c.out)
+			var refused *pipeline.MessageError
+			if n != c.want || !errors.As(err, &refused) {
+				t.Errorf("%d written, %v", n, err)
+			}
+		})
+	}
+}

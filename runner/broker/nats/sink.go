@@ -96,7 +96,10 @@ func (s *Sink) publish(ctx context.Context, w *write, out []pipeline.Message) er
 // finish waits for the broker's answers and says what a refusal means.
 func (s *Sink) finish(ctx context.Context, w *write, out []pipeline.Message) error {
 	err := w.finish(ctx)
-	if !errors.Is(err, errNoStream) {
+	switch {
+	case tooLarge(err) && w.refused == w.prefix:
+		return &pipeline.MessageError{Err: fmt.Errorf("%w: %w", ErrTooLarge, err)}
+	case !errors.Is(err, errNoStream):
 		return err
 	}
 	if name := out[w.refused].Topic; name != "" {
