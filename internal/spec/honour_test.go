@@ -175,3 +175,20 @@ func patternsOf(t reflect.Type, at Path, found *[]Path) {
 		*found = append(*found, at)
 	}
 }
+
+func TestLocalHonoursEveryConnector(t *testing.T) {
+	t.Parallel()
+	for _, connector := range Connectors() {
+		for _, kind := range connector.Kinds {
+			c := Component{Kind: kind, Name: "x", Builtin: connector.Name, Config: `{"path":"p"}`}
+			if problems := Honour(PlatformLocal, c); len(problems) > 0 {
+				t.Errorf("%s %s: %v", connector.Name, kind, problems)
+			}
+		}
+		for _, field := range connector.Fields {
+			if field.Doc == "" || field.Type == "" || field.Required && field.Default != nil {
+				t.Errorf("%s.%s is not described", connector.Name, field.Name)
+			}
+		}
+	}
+}
