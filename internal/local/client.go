@@ -138,7 +138,7 @@ type wireRequest struct {
 }
 
 // Wire makes the file that runs one component outside the supervisor, with its topics
-// and subscription in place. WorkDir and Probe are the caller's to fill in.
+// and subscription in place. Probe is the caller's to fill in.
 func (c *Client) Wire(ctx context.Context, component spec.Component) (wire.File, error) {
 	var f wire.File
 	err := c.call(ctx, http.MethodPost, "/wire", wireRequest{Kind: component.Kind, Component: component}, &f)

@@ -146,7 +146,7 @@ func (d *daemon) openPlatform(ctx context.Context) error {
 		return err
 	}
 	d.platform = &platform.Platform{
-		Store: d.store, Broker: d.broker, BaseDir: files, Log: d.log,
+		Store: d.store, Broker: d.broker, BaseDir: files, RunDir: d.dir.Path("runs"), Log: d.log,
 		Code: code.New(d.dir.Path("code"), d.store.Packages),
 	}
 	d.platform.Supervisor = supervisor.New(supervisor.Options{

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
@@ -20,74 +16,62 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-const (
-	fetchWithin  = 5 * time.Minute
-	maxRedirects = 10
-)
+const fetchWithin = 5 * time.Minute
 
-// Resolve finds the file that a component's code means and the digest of its content,
-// fetching it when it is a URL. remote says that whoever asked is not a user of this
-// machine: files of this machine and addresses of private networks are refused then.
-// A digest that is given must be the content's.
-func (s *Store) Resolve(ctx context.Context, c spec.Code, remote bool) (file, sum string, err error) {
-	switch {
-	case c.URL != "":
-		file, sum, err = s.fetch(ctx, c.URL, remote)
-	case c.SHA256 != "":
-		sum = c.SHA256
-		file, err = s.Find(c.SHA256, filepath.Base(c.File))
-		if engine.Is(err, engine.NotFound) && c.File != "" {
-			file, sum, err = s.ingest(ctx, c.File, remote)
+// Resolve finds the file that a component's code means and the digest of its content.
+// The gateway has stored the code already and says so by digest; for callers on this
+// machine a path is copied and a URL fetched here, unless remote says that whoever
+// asked may not.
+func (s *Store) Resolve(ctx context.Context, c spec.Code, digest string, remote bool) (file, sum string, err error) {
+	if digest == "" {
+		digest = c.SHA256
+	}
+	if digest != "" {
+		file, err = s.Find(digest, filepath.Base(c.File))
+		if err == nil || !engine.Is(err, engine.NotFound) {
+			return file, digest, matches(c, digest, err)
 		}
+	}
+	switch {
+	case remote:
+		err = engine.New(engine.Forbidden, errors.New("the code was not uploaded"))
+	case c.URL != "":
+		file, sum, err = s.fetch(ctx, c.URL)
 	case c.File != "":
-		file, sum, err = s.ingest(ctx, c.File, remote)
+		file, sum, err = s.ingest(ctx, c.File)
 	default:
 		err = engine.New(engine.Invalid, errors.New("there is no code: neither a file was uploaded nor is there a url"))
 	}
-	if err != nil {
-		return "", "", err
-	}
-	if c.SHA256 != "" && c.SHA256 != sum {
-		return "", "", &engine.Error{
+	return file, sum, matches(c, sum, err)
+}
+
+// matches holds the content to the digest that the component names.
+func matches(c spec.Code, sum string, err error) error {
+	if err == nil && c.SHA256 != "" && c.SHA256 != sum {
+		return &engine.Error{
 			Class: engine.Invalid, Path: "sha256", Hint: "The file changed, or the digest is of another one",
 			Err: fmt.Errorf("the code has digest %s, not %s", sum, c.SHA256),
 		}
 	}
-	return file, sum, nil
+	return err
 }
 
-func (s *Store) fetch(ctx context.Context, text string, remote bool) (file, sum string, err error) {
+func (s *Store) fetch(ctx context.Context, text string) (file, sum string, err error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "", "", engine.New(engine.Invalid, err)
 	}
 	switch u.Scheme {
 	case "function", "source", "sink":
-		return s.fromPackage(u)
+		return s.fromPackage(text)
 	case "http", "https":
-		return s.download(ctx, u, remote)
-	case "file":
-		return s.ingest(ctx, u.Path, remote)
+		return s.download(ctx, u)
 	}
-	return "", "", engine.New(engine.Invalid, fmt.Errorf("%q is no URL of code: use function://, https:// or file://", text))
+	return "", "", engine.New(engine.Invalid, fmt.Errorf("%q is no URL of code: use function:// or https://", text))
 }
 
-// ParsePackage reads type://tenant/namespace/name@version; without a version it is
-// latest, as with Pulsar.
-func ParsePackage(u *url.URL) (gateway.PackageName, error) {
-	p := strings.Split(strings.TrimPrefix(u.Path, "/"), "/")
-	if u.Host == "" || len(p) != 2 {
-		return gateway.PackageName{}, engine.New(engine.Invalid, fmt.Errorf("%s is no package: it reads %s://tenant/namespace/name@version", u, u.Scheme))
-	}
-	name, version, found := strings.Cut(p[1], "@")
-	if !found {
-		version = "latest"
-	}
-	return gateway.PackageName{Type: u.Scheme, Tenant: u.Host, Namespace: p[0], Name: name, Version: version}, nil
-}
-
-func (s *Store) fromPackage(u *url.URL) (file, sum string, err error) {
-	name, err := ParsePackage(u)
+func (s *Store) fromPackage(text string) (file, sum string, err error) {
+	name, err := gateway.ParsePackage(text)
 	if err != nil {
 		return "", "", err
 	}
@@ -103,10 +87,7 @@ func (s *Store) fromPackage(u *url.URL) (file, sum string, err error) {
 }
 
 // ingest copies a file of this machine.
-func (s *Store) ingest(ctx context.Context, name string, remote bool) (file, sum string, err error) {
-	if remote {
-		return "", "", engine.New(engine.Forbidden, errors.New("a file of this machine may be named on its own socket only; upload it"))
-	}
+func (s *Store) ingest(ctx context.Context, name string) (file, sum string, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return "", "", engine.New(engine.Invalid, err)
@@ -115,10 +96,8 @@ func (s *Store) ingest(ctx context.Context, name string, remote bool) (file, sum
 	return s.Put(ctx, filepath.Base(name), f)
 }
 
-func (s *Store) download(ctx context.Context, u *url.URL, remote bool) (file, sum string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchWithin)
-	defer cancel()
-	client := fetcher(remote)
+func (s *Store) download(ctx context.Context, u *url.URL) (file, sum string, err error) {
+	client := &http.Client{Timeout: fetchWithin}
 	defer client.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 	if err != nil {
@@ -126,9 +105,6 @@ func (s *Store) download(ctx context.Context, u *url.URL, remote bool) (file, su
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		if engine.ClassOf(err) != "" {
-			return "", "", err
-		}
 		return "", "", engine.New(engine.Unavailable, err)
 	}
 	defer res.Body.Close()
@@ -140,44 +116,4 @@ func (s *Store) download(ctx context.Context, u *url.URL, remote bool) (file, su
 		return "", "", engine.New(class, fmt.Errorf("%s answers %s", u.Redacted(), res.Status))
 	}
 	return s.Put(ctx, path.Base(u.Path), res.Body)
-}
-
-// fetcher judges the address that is really dialled, so that neither a name that
-// resolves to a private address nor a redirect gets around it.
-func fetcher(remote bool) *http.Client {
-	dialer := &net.Dialer{Timeout: 30 * time.Second}
-	transport := &http.Transport{DialContext: dialer.DialContext, Proxy: http.ProxyFromEnvironment}
-	if remote {
-		transport.Proxy = nil // the proxy would dial on our behalf
-		dialer.Control = func(_, address string, _ syscall.RawConn) error {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil {
-				return err
-			}
-			ip, err := netip.ParseAddr(host)
-			if err != nil {
-				return err
-			}
-			if !public(ip) {
-				return engine.New(engine.Forbidden, errors.New("code is not fetched from a private address for requests over TCP"))
-			}
-			return nil
-		}
-	}
-	return &http.Client{Transport: transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects {
-			return errors.New("too many redirects")
-		}
-		if req.URL.Scheme != "https" && via[0].URL.Scheme == "https" {
-			return errors.New("redirected from https to http")
-		}
-		return nil
-	}}
-}
-
-var shared = netip.MustParsePrefix("100.64.0.0/10")
-
-func public(ip netip.Addr) bool {
-	ip = ip.Unmap()
-	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !shared.Contains(ip)
 }

@@ -156,7 +156,7 @@ func usable(dir string) bool {
 // lies there is somebody else's.
 func contents() []string {
 	return []string{
-		"store.db", "store.backup.db", "store.schema*.db", "broker", "instances", "code", "files", "bin", "token",
+		"store.db", "store.backup.db", "store.schema*.db", "broker", "instances", "code", "files", "runs", "bin", "token",
 		"daemon.log", "daemon.log.1", recordFile, lockFile, ".new-*", ".writable-*",
 	}
 }

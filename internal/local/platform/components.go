@@ -112,9 +112,6 @@ func (c *componentClient) Create(ctx context.Context, want engine.Object[spec.Co
 		return engine.Observed[spec.Component]{}, err
 	}
 	r := store.Component{Kind: c.kind, Spec: s, State: s.State, Marks: want.Marks, Generation: 1}
-	if r.State == "" {
-		r.State = spec.StateRunning
-	}
 	if err := c.carryOut(ctx, &r); err != nil {
 		return engine.Observed[spec.Component]{}, err
 	}
@@ -127,7 +124,11 @@ func (c *componentClient) checked(ctx context.Context, s spec.Component) (spec.C
 	s.Kind = c.kind
 	full := spec.DefaultComponent(s)
 	s.Tenant, s.Namespace = full.Tenant, full.Namespace
-	return s, begin(ctx, append(spec.ValidateComponent(s), spec.Honour(spec.PlatformLocal, s)...))
+	user := s.Clone()
+	if _, code := user.Runtime.Chosen(); code != nil && code.URL != "" {
+		code.File = "" // where the gateway has put what the URL names
+	}
+	return s, begin(ctx, append(spec.ValidateComponent(user), spec.Honour(spec.PlatformLocal, user)...))
 }
 
 // carryOut does everything that makes the record true: code, secrets, topics and
@@ -162,7 +163,7 @@ func (c *componentClient) resolve(ctx context.Context, r *store.Component) error
 	if code == nil {
 		return nil
 	}
-	file, sum, err := c.p.Code.Resolve(ctx, *code, c.remote)
+	file, sum, err := c.p.Code.Resolve(ctx, *code, r.Marks.Digest, c.remote)
 	if err != nil {
 		path := spec.Path("runtime").Field(runtime)
 		var e *engine.Error
@@ -212,7 +213,7 @@ func (p *Platform) alone(r store.Component) error {
 }
 
 // Update implements engine.Client.
-func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.Component], want engine.Object[spec.Component], _ []engine.Change) error {
+func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.Component], want engine.Object[spec.Component], changes []engine.Change) error {
 	s, err := c.checked(ctx, want.Spec)
 	if err != nil {
 		return err
@@ -230,7 +231,7 @@ func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.
 	}
 	before := r.Spec
 	r.Spec, r.Marks, r.Generation = s, keepOwner(r.Marks, want.Marks), r.Generation+1
-	if s.State != "" {
+	if s.State != "" || slices.ContainsFunc(changes, func(c engine.Change) bool { return c.Path == "state" }) {
 		r.State = s.State
 	}
 	if spec.SubscriptionMode(before) != spec.SubscriptionMode(s) {

@@ -23,6 +23,7 @@ type Platform struct {
 	Code       *code.Store
 	Supervisor *supervisor.Supervisor
 	BaseDir    string // what relative paths of connectors start at
+	RunDir     string // scratch of components that run outside the supervisor
 	Log        *slog.Logger
 
 	// tree is held for reading while something is put into a namespace, for writing

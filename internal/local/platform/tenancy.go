@@ -17,7 +17,7 @@ type tenantClient struct{ p *Platform }
 func (c *tenantClient) observed(r store.Tenant, found bool) engine.Observed[spec.Tenant] {
 	o := engine.Observed[spec.Tenant]{Found: found, Platform: c.p.Store.ID()}
 	if found {
-		o.Spec, o.Marks, o.Status = r.Spec, r.Marks, ready()
+		o.Spec, o.Status = r.Spec, ready()
 	}
 	return o
 }
@@ -45,7 +45,7 @@ func (c *tenantClient) Create(ctx context.Context, want engine.Object[spec.Tenan
 	if err != nil {
 		return engine.Observed[spec.Tenant]{}, err
 	}
-	r := store.Tenant{Spec: want.Spec, Marks: want.Marks}
+	r := store.Tenant{Spec: want.Spec}
 	return c.observed(r, true), c.p.Store.Tenants.Put(want.Spec.Name, r)
 }
 
@@ -64,14 +64,14 @@ func (c *tenantClient) Update(ctx context.Context, have engine.Observed[spec.Ten
 	}
 	c.p.tree.Lock()
 	defer c.p.tree.Unlock()
-	r, ok, err := c.p.Store.Tenants.Get(have.Spec.Name)
+	_, ok, err := c.p.Store.Tenants.Get(have.Spec.Name)
 	if err == nil && !ok {
 		err = engine.New(engine.NotFound, fmt.Errorf("tenant %s does not exist", have.Spec.Name))
 	}
 	if err != nil {
 		return err
 	}
-	return c.p.Store.Tenants.Put(have.Spec.Name, store.Tenant{Spec: want.Spec, Marks: keepOwner(r.Marks, want.Marks)})
+	return c.p.Store.Tenants.Put(have.Spec.Name, store.Tenant{Spec: want.Spec})
 }
 
 // keepOwner lets an update change every mark but the owner, once there is one.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
@@ -238,6 +240,10 @@ func (p *Platform) Wire(ctx context.Context, c spec.Component) (wire.File, error
 		return wire.File{}, err
 	}
 	f, err := p.wireFile(ctx, r)
+	if err != nil {
+		return f, err
+	}
 	f.Instance.Parallelism = 1 // whoever asked runs one process
-	return f, err
+	f.WorkDir = filepath.Join(p.RunDir, string(c.Kind), s.Tenant, s.Namespace, s.Name)
+	return f, os.MkdirAll(f.WorkDir, 0o700)
 }

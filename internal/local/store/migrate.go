@@ -47,9 +47,6 @@ func migrateComponents1(tx *bolt.Tx) error {
 			return fmt.Errorf("%s: %w", k, err)
 		}
 		state := old.Spec.State
-		if state == "" {
-			state = spec.StateRunning
-		}
 		old.Spec.State = ""
 		fresh[string(k)] = Component{Kind: old.Kind, Spec: old.Spec, State: state, Marks: engine.Marks{Owner: old.Owner}, Generation: 1}
 		return nil

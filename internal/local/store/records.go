@@ -12,10 +12,9 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
-// Tenant is a tenant as it is kept.
+// Tenant is a tenant as it is kept. It has no room for marks, as with Pulsar.
 type Tenant struct {
-	Spec  spec.Tenant  `json:"spec"`
-	Marks engine.Marks `json:"marks"`
+	Spec spec.Tenant `json:"spec"`
 }
 
 // Namespace is a namespace as it is kept.
@@ -29,7 +28,7 @@ type Namespace struct {
 type Component struct {
 	Kind       spec.Kind      `json:"kind"`
 	Spec       spec.Component `json:"spec"`
-	State      spec.State     `json:"state"` // what is wanted of the instances
+	State      spec.State     `json:"state"` // what is wanted of the instances; "": nobody said, so they run
 	Marks      engine.Marks   `json:"marks"`
 	Generation int64          `json:"generation"`
 	Digest     string         `json:"digest,omitempty"` // of the code it runs, however that was named

@@ -28,7 +28,7 @@ const (
 	followPoll = 100 * time.Millisecond
 	// followChunk bounds what one look at a file takes; more than a file grows to.
 	followChunk = 2 * logSizeMB << 20
-	shortest   = 4 // a secret of fewer letters would turn every log into stars
+	shortest    = 4 // a secret of fewer letters would turn every log into stars
 )
 
 // mask hides known secret values in text.
