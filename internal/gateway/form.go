@@ -191,4 +191,3 @@ func (a componentAPI) placeBuiltin(want *engine.Object[spec.Component], f form) 
 func mismatch(path spec.Path, want, got string) error {
 	return invalid(path.Field("sha256"), "the code that arrived has the digest %s, not %s", got, want)
 }
-

@@ -62,12 +62,18 @@ func (s *server) putTenant(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) updateTenant(w http.ResponseWriter, r *http.Request) {
 	t, err := s.tenantOf(r)
-	if err == nil {
-		err = update(r.Context(), s.Clients.Tenants, catalog.Tenant(), keyOf(r, spec.KindTenant), func(*engine.Object[spec.Tenant]) engine.Object[spec.Tenant] {
-			return engine.Object[spec.Tenant]{Spec: t}
-		})
+	if err != nil {
+		fail(w, err)
+		return
 	}
-	done(w, err)
+	have, err := observe(r.Context(), s.Clients.Tenants, keyOf(r, spec.KindTenant))
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	// The request is the whole tenant: what it leaves out is cleared.
+	have.Owned = []string{"admin_roles", "allowed_clusters"}
+	done(w, write(r.Context(), s.Clients.Tenants, catalog.Tenant(), have, engine.Object[spec.Tenant]{Spec: t}))
 }
 
 func (s *server) namespaceRoutes(r chi.Router) {
@@ -185,18 +191,8 @@ func remove[S any](r *http.Request, c engine.Client[S], key engine.Key) error {
 	return c.Delete(r.Context(), have, engine.DeleteOptions{Force: r.URL.Query().Get("force") == "true"})
 }
 
-// update turns what is there into what is wanted, which may depend on it. Nothing is
-// written when nothing differs.
-func update[S any](
-	ctx context.Context, c engine.Client[S], e catalog.Entity[S], key engine.Key, want func(*engine.Object[S]) engine.Object[S],
-) error {
-	have, err := observe(ctx, c, key)
-	if err != nil {
-		return err
-	}
-	return write(ctx, c, e, have, want(&have.Object))
-}
-
+// write turns what is there into what is wanted. Nothing is written when nothing
+// differs.
 func write[S any](ctx context.Context, c engine.Client[S], e catalog.Entity[S], have engine.Observed[S], want engine.Object[S]) error {
 	want.Spec = e.Default(want.Spec)
 	if want.Marks.Owner == "" {

@@ -171,11 +171,13 @@ func (s *server) getPartitions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) changeTopic(r *http.Request, change func(*engine.Object[spec.Topic])) error {
-	return update(r.Context(), s.Clients.Topics, catalog.Topic(), keyOf(r, spec.KindTopic), func(have *engine.Object[spec.Topic]) engine.Object[spec.Topic] {
-		want := engine.Object[spec.Topic]{Spec: have.Spec.Clone(), Marks: have.Marks}
-		change(&want)
-		return want
-	})
+	have, err := observe(r.Context(), s.Clients.Topics, keyOf(r, spec.KindTopic))
+	if err != nil {
+		return err
+	}
+	want := engine.Object[spec.Topic]{Spec: have.Spec.Clone(), Marks: have.Marks}
+	change(&want)
+	return write(r.Context(), s.Clients.Topics, catalog.Topic(), have, want)
 }
 
 func (s *server) updatePartitions(w http.ResponseWriter, r *http.Request) {
