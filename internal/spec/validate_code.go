@@ -76,10 +76,14 @@ func (f findings) code(runtime string, c Code) {
 		f.field("sha256").fail("It is not the hex SHA-256 of a file: 64 of 0-9 and a-f.", "Leave it out with file: it is computed.")
 	}
 	rule := ruleOf(runtime)
-	if ext := strings.ToLower(path.Ext(c.File)); c.File != "" && rule.extensions != nil && !slices.Contains(rule.extensions, ext) {
-		f.field("file").failf("Give a "+orList(rule.extensions)+" file.", "%q is not what the %s runtime runs.", c.File, runtime)
-	}
+	f.field("file").extension(runtime, rule, c.File)
 	f.field("class").class(runtime, rule, c.Class)
+}
+
+func (f findings) extension(runtime string, rule runtimeRule, file string) {
+	if file != "" && rule.extensions != nil && !slices.Contains(rule.extensions, strings.ToLower(path.Ext(file))) {
+		f.failf("Give a "+orList(rule.extensions)+" file.", "%q is not what the %s runtime runs.", file, runtime)
+	}
 }
 
 func (f findings) class(runtime string, rule runtimeRule, class string) {
