@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
@@ -84,4 +85,38 @@ func TestParentsConform(t *testing.T) {
 		conform(t, catalog.Tenant(), spec.Tenant{Name: "shop", AdminRoles: []string{"a"}},
 			spec.Tenant{Name: "shop", AdminRoles: []string{"b", "a"}}, nil)
 	})
+}
+
+// wholesale is a platform whose update stores the whole object it is sent.
+type wholesale struct {
+	*enginetest.Memory[spec.Component]
+}
+
+func (w wholesale) Update(_ context.Context, _ engine.Observed[spec.Component], want engine.Object[spec.Component], _ []engine.Change) error {
+	w.Put(want)
+	return nil
+}
+
+func TestWhatIsTheServersSurvivesEveryUpdate(t *testing.T) {
+	want, changed, _ := function()
+	want.Extra = map[string]spec.JSON{"windowConfig": `{"length":5}`}
+	changed.State, changed.Extra = "", nil
+	another := changed.Clone()
+	another.Runtime = &spec.Runtime{WASM: &spec.Code{File: "e.wasm", SHA256: "cc"}}
+	m := wholesale{memory(catalog.Component(spec.KindFunction))}
+	e := catalog.Component(spec.KindFunction).Engine(m)
+	if _, err := e.Create(t.Context(), engine.Object[spec.Component]{Spec: want}, engine.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	key := componentKey(spec.KindFunction, "enrich")
+	m.Edit(key, func(o *engine.Object[spec.Component]) { o.Spec.State = spec.StateStopped })
+	for name, s := range map[string]spec.Component{"InPlace": changed, "Replaced": another} {
+		if _, err := e.Update(t.Context(), engine.Object[spec.Component]{Spec: s}, engine.UpdateOptions{Replace: true}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		have, err := m.Observe(t.Context(), key)
+		if err != nil || have.Spec.State != spec.StateStopped || len(have.Spec.Extra) != 1 {
+			t.Errorf("%s: state %q, extra %v, %v", name, have.Spec.State, have.Spec.Extra, err)
+		}
+	}
 }

@@ -63,6 +63,7 @@ func (e Entity[S]) Engine(client engine.Client[S]) *engine.Engine[S] {
 			return e.Diff(have, want, nil)
 		},
 		Prepare:    e.prepare,
+		Fill:       e.fill,
 		Unfinished: e.unfinished,
 		Warn:       e.Warnings,
 	}
@@ -74,5 +75,12 @@ func (e Entity[S]) prepare(want engine.Object[S]) engine.Object[S] {
 	if e.marks != nil {
 		want.Marks = e.marks(want)
 	}
+	return want
+}
+
+// fill leaves with want what belongs to the server.
+func (e Entity[S]) fill(have engine.Observed[S], want engine.Object[S]) engine.Object[S] {
+	want.Spec = e.Default(want.Spec) // a copy of its own
+	diff.Fill(e.Default(have.Spec), &want.Spec, diff.Options{Owned: have.Owned, Rules: e.Rules})
 	return want
 }

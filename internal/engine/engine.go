@@ -18,6 +18,9 @@ type Engine[S any] struct {
 	// Prepare fills in what an unset field means, and marks that follow from the
 	// spec, before anything is compared or sent. nil: objects are taken as they are.
 	Prepare func(Object[S]) Object[S]
+	// Fill puts into want what it leaves to the server and have knows, before an
+	// update: clients that write whole objects would drop it. nil: nothing.
+	Fill func(have Observed[S], want Object[S]) Object[S]
 	// Unfinished says of an object that carries our mark that it is the rest of an
 	// interrupted create, for kinds that cannot store Marks.Creating. nil: the mark
 	// alone decides.

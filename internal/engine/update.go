@@ -100,6 +100,9 @@ func (e *Engine[S]) perform(ctx context.Context, want Object[S], out Outcome[S],
 	}
 	have := out.Observed
 	out.Warnings = e.warnings(have, want, out.Changes)
+	if e.Fill != nil {
+		want = e.Fill(have, want)
+	}
 	if err == nil {
 		err = e.Client.Update(ctx, have, want, out.Changes)
 	}
