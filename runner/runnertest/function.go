@@ -106,10 +106,10 @@ func manyAndNone(t *testing.T, h FunctionHarness) {
 
 func takesLarge(t *testing.T, h FunctionHarness) {
 	f := lane(t, h.New(t), 0)
-	in := make([]string, 2000)
+	in := texts(values(2000))
 	want := make([][]string, len(in))
 	for i := range in {
-		in[i] = string(values(2000)[i]) + string(make([]byte, 200))
+		in[i] += string(make([]byte, 200))
 		want[i] = []string{in[i]}
 	}
 	if diff := cmp.Diff(want, call(t, f, in...)); diff != "" {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestR7SigtermMidBatchLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	total, rounds := scaled(50_000), 5
 	for _, mode := range []wire.Mode{wire.Shared, wire.Failover} {
 		t.Run(string(mode), func(t *testing.T) {

@@ -131,6 +131,7 @@ func killRounds(t *testing.T, s setup, rounds, total int) *flow {
 }
 
 func TestR1KillNineTwentyTimesLosesNothing(t *testing.T) {
+	t.Parallel()
 	total := scaled(100_000)
 	for _, mode := range []wire.Mode{wire.Shared, wire.Failover} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -153,6 +154,7 @@ func TestR1KillNineTwentyTimesLosesNothing(t *testing.T) {
 }
 
 func TestR2KillNineTwentyTimesDuplicatesNothing(t *testing.T) {
+	t.Parallel()
 	total := scaled(100_000)
 	for _, mode := range []wire.Mode{wire.Shared, wire.Failover} {
 		t.Run(string(mode), func(t *testing.T) {
