@@ -33,15 +33,9 @@ func newComponent(a *app, kind spec.Kind) *cobra.Command {
 		named("stats", "Show what each instance has done", func(ctx context.Context, name string) error {
 			return a.stats(ctx, kind, name)
 		}),
-		named("stop", "Stop all instances until start", func(ctx context.Context, name string) error {
-			return a.act(ctx, kind, name, "stop")
-		}),
-		named("start", "Start a stopped "+string(kind), func(ctx context.Context, name string) error {
-			return a.act(ctx, kind, name, "start")
-		}),
-		named("restart", "Restart all instances", func(ctx context.Context, name string) error {
-			return a.act(ctx, kind, name, "restart")
-		}),
+		newAct(a, kind, "stop", "Stop all instances until start"),
+		newAct(a, kind, "start", "Start a stopped "+string(kind)),
+		newAct(a, kind, "restart", "Restart all instances"),
 		newScale(a, kind),
 		newLogs(a, kind),
 	)
@@ -108,16 +102,22 @@ func (a *app) stats(ctx context.Context, kind spec.Kind, name string) error {
 // past is how a finished verb is told.
 var past = map[string]string{"stop": "stopped", "start": "started", "restart": "restarted"} //nolint:gochecknoglobals // a constant table
 
-func (a *app) act(ctx context.Context, kind spec.Kind, name, verb string) error {
-	h, err := a.handle(ctx, kind)
-	if err != nil {
-		return err
-	}
-	if _, err := h.Act(ctx, a.key(kind, name), verb, nil); err != nil {
-		return err
-	}
-	a.say("%s %s %s", kind, name, past[verb])
-	return nil
+// newAct is a one-off verb that ends when the instances are where it sends them.
+func newAct(a *app, kind spec.Kind, verb, short string) *cobra.Command {
+	var wait waitFlags
+	cmd := named(verb, short, func(ctx context.Context, name string) error {
+		h, err := a.handle(ctx, kind)
+		if err != nil {
+			return err
+		}
+		key := a.key(kind, name)
+		if _, err := h.Act(ctx, key, verb, nil); err != nil {
+			return err
+		}
+		return a.finish(ctx, h, key, past[verb], wait)
+	})
+	wait.register(cmd)
+	return cmd
 }
 
 func newScale(a *app, kind spec.Kind) *cobra.Command {
