@@ -64,7 +64,7 @@ func (e embedded) build(dir string, env []string, args ...string) {
 // stop ends the daemon of a data directory, if one runs.
 func (e embedded) stop(dataDir string) {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.t.Context()), time.Minute) // the test's own has ended
 	defer cancel()
 	daemon, err := local.Dial(ctx, local.Options{DataDir: dataDir, Version: local.DevVersion})
 	if err != nil {

@@ -1,7 +1,6 @@
 package provider_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -188,7 +187,7 @@ func (c *core) identityData(identity map[string]string) *tfprotov6.ResourceIdent
 // identityParts is what the identity of the state says.
 func (c *core) identityParts() map[string]string {
 	c.t.Helper()
-	resp, err := c.server.GetResourceIdentitySchemas(context.Background(), &tfprotov6.GetResourceIdentitySchemasRequest{}) //nolint:usetesting // the same call for every test
+	resp, err := c.server.GetResourceIdentitySchemas(c.t.Context(), &tfprotov6.GetResourceIdentitySchemasRequest{})
 	c.check(err)
 	v, err := c.identity.IdentityData.Unmarshal(resp.IdentitySchemas[c.kind].ValueType())
 	c.check(err)
@@ -211,7 +210,9 @@ func (c *core) clean() {
 	}
 }
 
-func failed(diags []*tfprotov6.Diagnostic) bool { return count(diags, tfprotov6.DiagnosticSeverityError) > 0 }
+func failed(diags []*tfprotov6.Diagnostic) bool {
+	return count(diags, tfprotov6.DiagnosticSeverityError) > 0
+}
 
 func count(diags []*tfprotov6.Diagnostic, severity tfprotov6.DiagnosticSeverity) int {
 	n := 0

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -131,9 +132,7 @@ func TestSchemaIsSmall(t *testing.T) {
 func TestSchemaIsDescribed(t *testing.T) {
 	s := readShapes(t)
 	all := map[string]map[string]leaf{"provider": s.Provider}
-	for name, attrs := range s.Resources {
-		all[name] = attrs
-	}
+	maps.Copy(all, s.Resources)
 	for name, attrs := range s.DataSources {
 		all["data "+name] = attrs
 	}
@@ -158,10 +157,10 @@ func words(t reflect.Type, at string, into map[string]bool) {
 		}
 		into[at] = true
 	case reflect.Struct:
-		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name != "-" && name != "" {
-				words(t.Field(i).Type, strings.TrimPrefix(at+"."+name, "."), into)
+				words(f.Type, strings.TrimPrefix(at+"."+name, "."), into)
 			}
 		}
 	default:

@@ -2,6 +2,7 @@ package tfx
 
 import (
 	"encoding/json"
+	"maps"
 	"math/big"
 	"reflect"
 	"testing"
@@ -141,9 +142,7 @@ func fn(extra object) object {
 		"runtime": object{"wasm": object{"file": "f.wasm", "sha256": "aa"}},
 		"inputs":  object{"orders": object{}},
 	}
-	for k, v := range extra {
-		base[k] = v
-	}
+	maps.Copy(base, extra)
 	return base
 }
 
@@ -263,8 +262,10 @@ func TestEncodeShowsDrift(t *testing.T) {
 		},
 		"CodeReplaced": {
 			wrote: fn(nil),
-			edit:  func(c *spec.Component) { c.Runtime.WASM = &spec.Code{SHA256: "bb", URL: "function://public/default/f@2"} },
-			want:  fn(object{"runtime": object{"wasm": object{"file": "f.wasm", "sha256": "bb"}}}),
+			edit: func(c *spec.Component) {
+				c.Runtime.WASM = &spec.Code{SHA256: "bb", URL: "function://public/default/f@2"}
+			},
+			want: fn(object{"runtime": object{"wasm": object{"file": "f.wasm", "sha256": "bb"}}}),
 		},
 		"OtherRuntime": {
 			wrote: fn(nil),

@@ -45,6 +45,17 @@ func dataAttribute(a rschema.Attribute, computed bool) schema.Attribute {
 			Required: required, Optional: optional, Computed: computed,
 			ElementType: a.ElementType, MarkdownDescription: doc,
 		}
+	default:
+		return nestedAttribute(a, computed)
+	}
+}
+
+// nestedAttribute is dataAttribute for those that hold others.
+func nestedAttribute(a rschema.Attribute, computed bool) schema.Attribute {
+	required := a.IsRequired() && !computed
+	optional := !a.IsRequired() && !computed
+	doc := a.GetMarkdownDescription()
+	switch a := a.(type) {
 	case rschema.SingleNestedAttribute:
 		return schema.SingleNestedAttribute{
 			Required: required, Optional: optional, Computed: computed,

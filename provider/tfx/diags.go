@@ -56,8 +56,7 @@ func (m *managed[S]) title() string {
 // failure turns an error of a verb into a diagnostic that says what to do.
 func (m *managed[S]) failure(j job[S], err error) {
 	diags, verb := j.out.diags, j.verb
-	var notReady *engine.NotReadyError
-	if errors.As(err, &notReady) {
+	if _, ok := errors.AsType[*engine.NotReadyError](err); ok {
 		diags.AddError(m.title()+" is not ready", m.unready(verb, err))
 		return
 	}
@@ -76,8 +75,7 @@ func (m *managed[S]) failure(j job[S], err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		detail += "\n\nThe time allowed is set by the attribute timeouts."
 	}
-	var e *engine.Error
-	if errors.As(err, &e) && e.Path != "" {
+	if e, ok := errors.AsType[*engine.Error](err); ok && e.Path != "" {
 		if at := m.placeOf(j.want.Spec).attributePath(j.plan, spec.Path(e.Path)); !at.Equal(path.Empty()) {
 			diags.AddAttributeError(at, summary, detail)
 			return

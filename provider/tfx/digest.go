@@ -80,16 +80,12 @@ func (d digester) code(planned, prior tftypes.Value, at spec.Path) tftypes.Value
 }
 
 func (d digester) digest(now, before map[string]tftypes.Value, at spec.Path) tftypes.Value {
-	unknown := tftypes.NewValue(tftypes.String, tftypes.UnknownValue)
 	if !isSet(now["file"]) {
-		if d.strict || sameWord(now["url"], before["url"]) && now["file"].IsKnown() {
-			return known(before[digestAttribute])
-		}
-		return unknown
+		return d.elsewhere(now, before)
 	}
 	var name string
 	if err := now["file"].As(&name); err != nil {
-		return unknown
+		return unknownText()
 	}
 	sum, err := fileDigest(name)
 	if err == nil {
@@ -100,13 +96,22 @@ func (d digester) digest(now, before map[string]tftypes.Value, at spec.Path) tft
 	}
 	if d.strict {
 		d.fail(at.Field("file"), "Code cannot be read", fmt.Sprintf("%v. Build or create the file before applying.", err))
-		return unknown
-	}
-	if sameWord(now["file"], before["file"]) && isSet(before[digestAttribute]) {
+	} else if sameWord(now["file"], before["file"]) && isSet(before[digestAttribute]) {
 		return before[digestAttribute]
 	}
-	return unknown
+	return unknownText()
 }
+
+// elsewhere is the digest of code that is not a file: only the platform can tell it,
+// and it stays while the URL does.
+func (d digester) elsewhere(now, before map[string]tftypes.Value) tftypes.Value {
+	if d.strict || sameWord(now["url"], before["url"]) && now["file"].IsKnown() {
+		return known(before[digestAttribute])
+	}
+	return unknownText()
+}
+
+func unknownText() tftypes.Value { return tftypes.NewValue(tftypes.String, tftypes.UnknownValue) }
 
 // known turns "not known" into null: nothing is unknown once a plan is applied.
 func known(v tftypes.Value) tftypes.Value {

@@ -172,19 +172,21 @@ func (e encoder) leaf(c cell) tftypes.Value {
 		}
 		return e.write(c)
 	}
-	if e.mode == reporting {
+	if e.mode == reporting || !e.unsaid(c, client) {
 		return e.write(c)
 	}
+	return c.null()
+}
+
+// unsaid reports whether a leaf that the user has not written stays so.
+func (e encoder) unsaid(c cell, client bool) bool {
 	if e.mode == refreshing && (client || e.rules.ServerOwned(c.at)) {
-		return c.null()
+		return true
 	}
-	if c.sem == count && whole(c.have) == 0 {
-		return c.null()
+	if c.sem == count {
+		return whole(c.have) == 0
 	}
-	if c.def.IsValid() && reflect.DeepEqual(c.have.Interface(), c.def.Interface()) || isUsual(c.have) {
-		return c.null()
-	}
-	return e.write(c)
+	return c.def.IsValid() && reflect.DeepEqual(c.have.Interface(), c.def.Interface()) || isUsual(c.have)
 }
 
 // isUsual reports the one value that a platform chooses by itself and that an import

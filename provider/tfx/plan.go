@@ -101,24 +101,8 @@ func (m *managed[S]) honour(req resource.ModifyPlanRequest, resp *resource.Modif
 
 // compare finds what replaces the object, and what a change in place costs.
 func (m *managed[S]) compare(want S, holes []spec.Path, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	before, err := children(req.State.Raw)
-	if err != nil {
-		return
-	}
-	after, err := children(resp.Plan.Raw)
-	if err != nil {
-		return
-	}
-	for _, name := range m.keyAttributes() {
-		if isSet(before[name]) && !before[name].Equal(after[name]) {
-			resp.RequiresReplace.Append(path.Root(name))
-		}
-	}
-	if len(resp.RequiresReplace) > 0 {
-		return
-	}
 	prior, _, err := Decode[S](req.State.Raw)
-	if err != nil {
+	if err != nil || m.moves(req.State.Raw, resp) {
 		return
 	}
 	have := engine.Observed[S]{Found: true, Object: engine.Object[S]{Spec: m.Entity.Default(prior)}, Owned: owned(req.State.Raw)}
@@ -135,4 +119,22 @@ func (m *managed[S]) compare(want S, holes []spec.Path, req resource.ModifyPlanR
 	if len(resp.RequiresReplace) == 0 {
 		m.warn(&resp.Diagnostics, m.Entity.Warnings(have, object, changes))
 	}
+}
+
+// moves reports whether the plan gives the object another name or place.
+func (m *managed[S]) moves(state tftypes.Value, resp *resource.ModifyPlanResponse) bool {
+	before, err := children(state)
+	if err != nil {
+		return false
+	}
+	after, err := children(resp.Plan.Raw)
+	if err != nil {
+		return false
+	}
+	for _, name := range m.keyAttributes() {
+		if isSet(before[name]) && !before[name].Equal(after[name]) {
+			resp.RequiresReplace.Append(path.Root(name))
+		}
+	}
+	return len(resp.RequiresReplace) > 0
 }

@@ -23,28 +23,32 @@ func (m *managed[S]) Read(ctx context.Context, req resource.ReadRequest, resp *r
 			"The provider's "+m.session.Unknown+" depends on something that is not there yet, so the state was kept as it is, unrefreshed.")
 		return
 	}
-	eng := m.connect(ctx, &resp.Diagnostics)
+	out := result{state: &resp.State, identity: resp.Identity, private: resp.Private, diags: &resp.Diagnostics}
+	m.refresh(ctx, job[S]{verb: read, plan: req.State.Raw, want: engine.Object[S]{Spec: s}, out: out})
+}
+
+// refresh observes the object of a state and writes down what became of it.
+func (m *managed[S]) refresh(ctx context.Context, j job[S]) {
+	eng := m.connect(ctx, j.out.diags)
 	if eng == nil {
 		return
 	}
-	out := result{state: &resp.State, identity: resp.Identity, private: resp.Private, diags: &resp.Diagnostics}
-	key := m.keyOf(s)
+	key := m.keyOf(j.want.Spec)
 	seen, err := eng.Observe(ctx, key)
 	if err != nil && !engine.Is(err, engine.NotFound) {
-		m.failure(job[S]{verb: read, plan: req.State.Raw, want: engine.Object[S]{Spec: s}, out: out}, err)
+		m.failure(j, err)
 		return
 	}
-	home, here := homeOf(ctx, req.Private), cmp.Or(seen.Platform, m.session.platform())
-	if home != "" && here != "" && here != home {
-		m.otherPlatform(&resp.Diagnostics, key, home, here)
-		return
-	}
-	if err != nil || !seen.Found {
-		resp.State.RemoveResource(ctx)
-		return
-	}
-	m.save(ctx, seen, req.State.Raw, out)
-	if word(req.State.Raw, attrID) == "" { // an import has nothing but the name
-		out.state.Raw = m.encode(importing, seen, req.State.Raw)
+	home, here := homeOf(ctx, j.out.private), cmp.Or(seen.Platform, m.session.platform())
+	switch {
+	case home != "" && here != "" && here != home:
+		m.otherPlatform(j.out.diags, key, home, here)
+	case err != nil || !seen.Found:
+		j.out.state.RemoveResource(ctx)
+	default:
+		m.save(ctx, seen, j.plan, j.out)
+		if word(j.plan, attrID) == "" { // an import has nothing but the name
+			j.out.state.Raw = m.encode(importing, seen, j.plan)
+		}
 	}
 }
