@@ -113,7 +113,7 @@ func overwrite(t *testing.T, file, content string) {
 	}
 }
 
-// Each setting is changed, alone, in place, and read back; then it is taken out again.
+// Each setting is changed in place and read back, while the one before is taken out.
 func TestAccFunctionUpdatesEachSetting(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")
@@ -134,11 +134,9 @@ func TestAccFunctionUpdatesEachSetting(t *testing.T) {
 		`resources = { memory = "64Mi" }`,
 		`state = "stopped"`,
 	} {
-		steps = append(steps,
-			resource.TestStep{Config: enrichHCL(file, setting), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
-			resource.TestStep{Config: enrichHCL(file, ""), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
-		)
+		steps = append(steps, resource.TestStep{Config: enrichHCL(file, setting), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)})
 	}
+	steps = append(steps, resource.TestStep{Config: enrichHCL(file, ""), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)})
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: p.providers(), Steps: steps})
 }
 

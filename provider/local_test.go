@@ -238,3 +238,18 @@ resource "functionmesh_function" "enrich" {
 		{Config: e.config(topic)},
 	}})
 }
+
+// A topic that is declared, and named by a mesh that does not reference it, is created
+// by both at once.
+func TestAccLocalTopicBesideMesh(t *testing.T) {
+	e := newEmbedded(t)
+	config := e.config(fmt.Sprintf(`
+resource "functionmesh_topic" "orders" { name = "orders" }
+resource "functionmesh_mesh" "lines" {
+  name      = "lines"
+  functions = { enrich = { runtime = { wasm = { file = %q } }, inputs = { orders = {} }, output = { topic = "enriched" } } }
+}`, e.wasm))
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: e.providers(), Steps: []resource.TestStep{
+		{Config: config, ConfigPlanChecks: plannedMesh(plancheck.ResourceActionCreate)},
+	}})
+}

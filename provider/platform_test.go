@@ -92,15 +92,28 @@ func functionKey(name string) engine.Key {
 	return engine.Key{Kind: "function", Tenant: "public", Namespace: "default", Name: name}
 }
 
-// needTerraform points the test framework to the terraform of PATH.
+// needTerraform points the test framework to terraform or tofu: $TERRAFORM, else what is
+// on PATH, else the tofu that was built here.
 func needTerraform(t *testing.T) {
 	t.Helper()
-	terraform, err := exec.LookPath("terraform")
-	if err != nil {
-		if os.Getenv("FUNCTIONMESH_REQUIRE_ALL") == "1" {
-			t.Fatal("there is no terraform on PATH, and FUNCTIONMESH_REQUIRE_ALL=1 allows no test to be skipped")
+	terraform := ""
+	for _, name := range []string{os.Getenv("TERRAFORM"), "terraform", "tofu", "../bin/tofu"} {
+		if found, err := exec.LookPath(name); err == nil && terraform == "" {
+			terraform = found
 		}
-		t.Skip("there is no terraform on PATH: acceptance tests are skipped")
+	}
+	if terraform == "" {
+		if os.Getenv("FUNCTIONMESH_REQUIRE_ALL") == "1" {
+			t.Fatal("there is neither terraform nor tofu, and FUNCTIONMESH_REQUIRE_ALL=1 allows no test to be skipped")
+		}
+		t.Skip("there is neither terraform nor tofu on PATH: acceptance tests are skipped")
+	}
+	terraform, err := filepath.Abs(terraform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Base(terraform) == "tofu" {
+		t.Setenv("TF_ACC_PROVIDER_HOST", "registry.opentofu.org")
 	}
 	config := filepath.Join(t.TempDir(), "terraform.rc")
 	if err := os.WriteFile(config, []byte("disable_checkpoint = true\n"), 0o600); err != nil {
