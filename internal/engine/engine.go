@@ -40,7 +40,7 @@ type Engine[S any] struct {
 // Timing bounds how long and how often the engine repeats itself.
 type Timing struct {
 	Poll     time.Duration // first pause between two observations; default 50ms
-	MaxPoll  time.Duration // longest pause, reached by doubling; default 2s
+	MaxPoll  time.Duration // longest pause, reached by growing; default 500ms
 	ReadBack time.Duration // how long a write may take to be readable; default 15s
 	Conflict uint          // how often a lost race is run again; default 10
 	Outage   time.Duration // how long Wait and Delete bear an unreachable platform; default 30s

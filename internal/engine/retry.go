@@ -10,7 +10,7 @@ import (
 
 const (
 	defaultPoll     = 50 * time.Millisecond
-	defaultMaxPoll  = 2 * time.Second
+	defaultMaxPoll  = 500 * time.Millisecond
 	defaultReadBack = 15 * time.Second
 	defaultConflict = 10
 	defaultOutage   = 30 * time.Second
@@ -44,7 +44,7 @@ func (t Timing) withDefaults() Timing {
 // backOff makes one sequence of pauses.
 func (t Timing) backOff() backoff.BackOff {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier = t.Poll, t.MaxPoll, 2
+	b.InitialInterval, b.MaxInterval, b.Multiplier = t.Poll, t.MaxPoll, 1.5
 	return b
 }
 
