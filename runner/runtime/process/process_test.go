@@ -1,3 +1,5 @@
+//go:build unix
+
 package process_test
 
 import (
@@ -49,6 +51,9 @@ var buildBehave = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
 	code := m.Run()
 	if file, err := buildBehave(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(file))
@@ -291,7 +296,7 @@ func TestFunctionSuite(t *testing.T) {
 	for language, make := range languages() {
 		t.Run(language, func(t *testing.T) {
 			const limit = 300 * time.Millisecond
-			runnertest.FunctionSuite(t, runnertest.FunctionHarness{CallTimeout: limit, New: func(t *testing.T) pipeline.Functions {
+			runnertest.FunctionSuite(t, runnertest.FunctionHarness{CallTimeout: limit, Properties: language == "Go", New: func(t *testing.T) pipeline.Functions {
 				o := make(t)
 				o.Timeout = limit
 				f, err := process.New(t.Context(), o)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	function "github.com/functionmesh/terraform-provider-functionmesh/runner/sdk/go"
@@ -18,6 +20,12 @@ func main() {
 }
 
 func behave(ctx context.Context, m function.Message) ([]function.Message, error) {
+	if file, ok := strings.CutPrefix(string(m.Value), "pid:"); ok {
+		if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			return nil, err
+		}
+		select {}
+	}
 	switch string(m.Value) {
 	case "fail":
 		return nil, errors.New("asked to fail")
