@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,7 +71,10 @@ func Decode(connector string, kind spec.Kind, config string, v any) error {
 	}
 	data, err := json.Marshal(merged)
 	if err == nil {
-		err = json.Unmarshal(data, v)
+		// A setting of the table that the connector does not have is refused, too.
+		strict := json.NewDecoder(bytes.NewReader(data))
+		strict.DisallowUnknownFields()
+		err = strict.Decode(v)
 	}
 	if err != nil {
 		return invalid(fmt.Errorf("config: %w", err))
