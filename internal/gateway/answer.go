@@ -127,7 +127,7 @@ func problems(found []spec.Problem) error {
 	if first == nil {
 		return nil
 	}
-	text := first.Message
+	text := strings.TrimSuffix(first.Message, ".")
 	if len(texts) > 0 {
 		text += "; also: " + strings.Join(texts, "; ")
 	}

@@ -133,19 +133,22 @@ func (s *server) uploadPackage(w http.ResponseWriter, r *http.Request) {
 			}
 			return nil
 		case "file":
-			stored = true
 			meta.FileName = p.FileName()
 			counted := &reader{Reader: p}
 			err := s.Packages.Put(r.Context(), packageOf(r), meta, counted)
 			if counted.failed != nil {
 				return bodyError(counted.failed)
 			}
+			stored = err == nil
 			return err
 		}
 		return invalid("", "the part %q is not known here", name)
 	})
 	if err == nil && !stored {
 		err = invalid("", `the part "file" is missing`)
+	}
+	if err != nil && stored {
+		err = errors.Join(err, s.Packages.Delete(r.Context(), packageOf(r)))
 	}
 	done(w, err)
 }

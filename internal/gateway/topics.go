@@ -177,6 +177,7 @@ func (s *server) changeTopic(r *http.Request, change func(*engine.Object[spec.To
 	}
 	want := engine.Object[spec.Topic]{Spec: have.Spec.Clone(), Marks: have.Marks}
 	change(&want)
+	have.Owned = []string{"properties"} // the last one that goes is cleared, not left to the platform
 	return write(r.Context(), s.Clients.Topics, catalog.Topic(), have, want)
 }
 
@@ -212,10 +213,6 @@ func (s *server) putProperties(w http.ResponseWriter, r *http.Request) {
 
 func setProperties(want *engine.Object[spec.Topic], all map[string]string) {
 	next := topicObject(engine.Key{}, partitionsBody{Properties: all})
-	// An empty map clears the last property; nil would leave it to the platform.
-	if want.Spec.Properties != nil && next.Spec.Properties == nil {
-		next.Spec.Properties = map[string]string{}
-	}
 	want.Spec.Properties, want.Marks = next.Spec.Properties, next.Marks
 }
 
