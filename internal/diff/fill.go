@@ -36,20 +36,30 @@ func (c *comparison) fill(p place, have, want reflect.Value) {
 	case have.Kind() == reflect.Map:
 		c.fillEntries(p, have, want)
 	case !structural(have.Type()):
-		if p.rule == Server && unset(want) && !unset(have) && !c.owned(p.path) {
-			want.Set(have)
-		}
-	case have.Kind() != reflect.Pointer:
+		c.fillLeaf(p, have, want)
+	case have.Kind() == reflect.Pointer:
+		c.fillPointer(p, have, want)
+	default:
 		c.fillFields(p, have, want)
-	case !have.IsNil():
-		part := reflect.New(have.Type().Elem())
-		if !want.IsNil() {
-			part.Elem().Set(want.Elem())
-		}
-		c.fillFields(p, have.Elem(), part.Elem())
-		if !want.IsNil() || !part.Elem().IsZero() {
-			want.Set(part)
-		}
+	}
+}
+
+func (c *comparison) fillLeaf(p place, have, want reflect.Value) {
+	if p.rule == Server && unset(want) && !unset(have) && !c.owned(p.path) {
+		want.Set(have)
+	}
+}
+
+// fillPointer completes a part that want may not have at all.
+func (c *comparison) fillPointer(p place, have, want reflect.Value) {
+	if have.IsNil() {
+		return
+	}
+	part := reflect.New(have.Type().Elem())
+	part.Elem().Set(filled(want))
+	c.fillFields(p, have.Elem(), part.Elem())
+	if !want.IsNil() || !part.Elem().IsZero() {
+		want.Set(part)
 	}
 }
 
