@@ -3,7 +3,20 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 )
+
+// failed counts a failure. Those of user code are as many as the messages, so they are
+// left to the observer; the others come with a pause each and are worth a line.
+func (l *lane) failed(class FailureClass, err error) {
+	l.Observer.Failed(class, err)
+	level := slog.LevelWarn
+	if class == User {
+		level = slog.LevelDebug
+	}
+	l.Logger.Log(context.Background(), level, "failure", "lane", l.source.Name(), "class", string(class), "error", err)
+}
 
 // givenUp says whether a message that failed is beyond its last retry.
 func (l *lane) givenUp(err error, retries int) bool {
@@ -95,8 +108,7 @@ func (l *lane) bury(ctx context.Context, dead []Message) (int, error) {
 	n, err := l.DeadLetter.Write(ctx, dead)
 	l.Observer.DeadLettered(n)
 	if err != nil && n < len(dead) {
-		l.Observer.Failed(SinkFailure, err)
-		l.Logger.Warn("cannot write a dead letter; the message is kept", "lane", l.source.Name(), "error", err)
+		l.failed(SinkFailure, fmt.Errorf("dead letter, the message is kept: %w", err))
 		return n, err
 	}
 	return len(dead), nil

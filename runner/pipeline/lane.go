@@ -100,7 +100,7 @@ func (l *lane) next(ctx, read context.Context) (Batch, error) {
 		case errors.Is(err, io.EOF), errors.Is(err, ErrFenced), terminal(err):
 			return Batch{}, err
 		}
-		l.Observer.Failed(SourceFailure, err)
+		l.failed(SourceFailure, err)
 		if err := l.retry.wait(ctx, l.drained, attempt); err != nil {
 			return Batch{}, err
 		}
@@ -138,7 +138,7 @@ func (l *lane) atMostOnce(ctx context.Context, w *work) error {
 		if stop := l.stops(ctx, err); stop != nil {
 			return stop
 		}
-		l.Observer.Failed(System, err)
+		l.failed(System, err)
 		return nil
 	}
 	if err := l.invokeAll(ctx, w); err != nil {
@@ -151,7 +151,7 @@ func (l *lane) atMostOnce(ctx context.Context, w *work) error {
 		case err == nil:
 			return nil
 		case errors.As(err, &refused):
-			l.Observer.Failed(l.refusal(), err)
+			l.failed(l.refusal(), err)
 			at = done
 		case errors.Is(err, errUnknown):
 			return nil
@@ -174,7 +174,7 @@ func (l *lane) anyOrder(ctx context.Context, w *work) error {
 		if !errors.As(err, &refused) {
 			return err
 		}
-		l.Observer.Failed(l.refusal(), err)
+		l.failed(l.refusal(), err)
 		w.results[at] = Result{Err: l.lasting(err)}
 	}
 	verdicts, err := l.verdicts(ctx, w)
@@ -199,7 +199,7 @@ func (l *lane) inOrder(ctx context.Context, w *work) error {
 		var refused *MessageError
 		switch {
 		case errors.As(err, &refused):
-			l.Observer.Failed(l.refusal(), err)
+			l.failed(l.refusal(), err)
 			w.results[at] = Result{Err: l.lasting(err)}
 		case err != nil:
 			return err
@@ -225,7 +225,7 @@ func (l *lane) settle(ctx context.Context, w *work, v []Verdict) error {
 		if stop := l.stops(ctx, err); stop != nil {
 			return stop
 		}
-		l.Observer.Failed(System, err)
+		l.failed(System, err)
 		if !l.source.Ordered() && time.Since(began) > settleFor {
 			l.Logger.Warn("acknowledgement is not confirmed; the messages may come again",
 				"lane", l.source.Name(), "messages", len(v), "error", err)

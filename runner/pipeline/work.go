@@ -103,7 +103,7 @@ func (l *lane) received(in *Message, r *Result) {
 		}
 		l.hold.count(size(r.Outputs))
 	case !errors.As(r.Err, &lasting):
-		l.Observer.Failed(User, r.Err) // R5: counted, whatever becomes of the message
+		l.failed(User, r.Err) // R5: counted, whatever becomes of the message
 	}
 }
 
@@ -128,15 +128,15 @@ func (l *lane) invoke(ctx context.Context, in []Message) ([]Result, time.Duratio
 		if stop := l.stops(ctx, err); stop != nil {
 			return nil, took, stop
 		}
-		l.Observer.Failed(System, err)
+		l.failed(System, err)
 		switch {
 		case l.once:
-			results = append(results, failed(part, err)...)
+			results = append(results, failures(part, err)...)
 			continue
 		case len(part) > 1:
 			size = len(part) / 2
 		case attempt >= l.Delivery.MaxRetries:
-			results, attempt = append(results, failed(part, err)...), 0
+			results, attempt = append(results, failures(part, err)...), 0
 			continue
 		}
 		if err := l.retry.wait(ctx, l.drained, attempt); err != nil {
@@ -149,7 +149,7 @@ func (l *lane) invoke(ctx context.Context, in []Message) ([]Result, time.Duratio
 	return results, took, nil
 }
 
-func failed(part []Message, err error) []Result {
+func failures(part []Message, err error) []Result {
 	results := make([]Result, len(part))
 	for i := range results {
 		results[i].Err = &lastingError{err}
@@ -180,7 +180,7 @@ func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) 
 			w.count(from, owners[0])
 			return owners[0], err
 		}
-		l.Observer.Failed(SinkFailure, err)
+		l.failed(SinkFailure, err)
 		if l.once && !errors.Is(err, ErrUnsent) {
 			w.count(from, owners[0])
 			return owners[0], errUnknown // R2: may be stored already

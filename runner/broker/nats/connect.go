@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -29,6 +30,9 @@ func checkBroker(name string, b wire.Broker) error {
 	}
 	if b.URL == "" {
 		return invalid("brokers[%q].url: missing", name)
+	}
+	if _, err := url.Parse(b.URL); err != nil {
+		return invalid("brokers[%q].url: not a URL like nats://host:4222", name) // R9: the error quotes it, password and all
 	}
 	return nil
 }
@@ -57,6 +61,7 @@ func dialReading(ctx context.Context, b wire.Broker, name string, log *slog.Logg
 	c, err := backoff.Retry(ctx, func() (*natsio.Conn, error) {
 		return dial(b, name,
 			natsio.MaxReconnects(-1),
+			natsio.IgnoreAuthErrorAbort(), // a server that starts again may not know its users yet
 			natsio.CustomReconnectDelay(reconnectDelay),
 			natsio.DisconnectErrHandler(func(_ *natsio.Conn, err error) {
 				if err != nil {
@@ -69,9 +74,18 @@ func dialReading(ctx context.Context, b wire.Broker, name string, log *slog.Logg
 			}))
 	}, backoff.WithMaxElapsedTime(openTimeout))
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", b.URL, err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", shown(b.URL), err)
 	}
 	return c, nil
+}
+
+// shown is a URL for messages.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "" // refused by checkBroker
+	}
+	return u.Redacted() // R9
 }
 
 func reconnectDelay(attempts int) time.Duration {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -281,5 +282,23 @@ func TestRefusedByTheServer(t *testing.T) {
 				t.Errorf("%d written, %v", n, err)
 			}
 		})
+	}
+}
+
+func TestWrongPasswordIsAnError(t *testing.T) {
+	b := natstest.Start(t)
+	natstest.EnsureTopic(t, b, outTopicName, 0)
+	b.Password = "wrong"
+	if _, err := nats.NewProducer(t.Context(), b, outTopicName); err == nil {
+		t.Error("connected")
+	}
+}
+
+func TestR9PasswordIsInNoError(t *testing.T) {
+	for _, address := range []string{"nats://user:hunter2@127.0.0.1:1", "nats://user:hunter2@127.0.0.1:port"} {
+		_, err := nats.NewProducer(t.Context(), wire.Broker{URL: address}, "t")
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -166,7 +166,7 @@ func (s *Sink) connected(ctx context.Context) (*publisher, error) {
 			s.log.Warn("broker connection", "error", err)
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", s.options.Broker.URL, err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", shown(s.options.Broker.URL), err)
 	}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {

@@ -21,7 +21,7 @@ const AckWait = 2 * time.Second
 // Connect is a connection for the test's own questions.
 func Connect(t testing.TB, b wire.Broker) jetstream.JetStream {
 	t.Helper()
-	nc, err := natsio.Connect(b.URL)
+	nc, err := natsio.Connect(b.URL, natsio.UserInfo(b.User, b.Password))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func Run(t testing.TB) *Process {
 }
 
 // Broker is how to reach it.
-func (p *Process) Broker() wire.Broker { return wire.Broker{Kind: "nats", URL: localURL(p.port)} }
+func (p *Process) Broker() wire.Broker { return broker(localURL(p.port)) }
 
 // Start starts it, again after Kill, and returns when it accepts connections.
 func (p *Process) Start(t testing.TB) {

@@ -3,7 +3,6 @@ package natstest
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"strconv"
 	"testing"
 	"time"
@@ -14,6 +13,12 @@ import (
 )
 
 const readyTimeout = 20 * time.Second
+
+// Every server here asks for them.
+const (
+	user     = "functionmesh"
+	password = "not-a-secret"
+)
 
 // MaxPayload is the largest message of every server here.
 const MaxPayload = 1 << 20
@@ -26,7 +31,11 @@ func Start(t testing.TB) wire.Broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return wire.Broker{Kind: "nats", URL: s.ClientURL()}
+	return broker(s.ClientURL())
+}
+
+func broker(url string) wire.Broker {
+	return wire.Broker{Kind: "nats", URL: url, User: user, Password: password}
 }
 
 func start(dir string, port int) (*server.Server, error) {
@@ -34,7 +43,8 @@ func start(dir string, port int) (*server.Server, error) {
 		Host: "127.0.0.1", Port: port,
 		JetStream: true, StoreDir: dir,
 		MaxPayload: MaxPayload,
-		NoLog:      true, NoSigs: true,
+		Username:   user, Password: password,
+		NoLog: true, NoSigs: true,
 	})
 	if err != nil {
 		return nil, err
@@ -47,7 +57,7 @@ func start(dir string, port int) (*server.Server, error) {
 	return s, nil
 }
 
-// port is one that nobody listened on a moment ago.
+// freePort is one that nobody listened on a moment ago.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own port
 	if err != nil {
@@ -58,5 +68,5 @@ func freePort() (int, error) {
 }
 
 func localURL(port int) string {
-	return (&url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}).String()
+	return "nats://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
