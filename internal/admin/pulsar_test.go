@@ -1,0 +1,149 @@
+package admin_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/admin"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine/enginetest"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// realPulsar is a Pulsar of its own, named by the environment, with a fresh namespace.
+func realPulsar(t *testing.T, namespace string) catalog.Clients {
+	t.Helper()
+	url := os.Getenv("FUNCTIONMESH_TEST_PULSAR_ADMIN_URL")
+	if url == "" {
+		t.Skip("FUNCTIONMESH_TEST_PULSAR_ADMIN_URL names no Pulsar")
+	}
+	clients, err := admin.New(admin.Options{URL: url, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := catalog.Namespace().Engine(clients.Namespaces)
+	s := spec.Namespace{Tenant: "public", Name: namespace}
+	drop := func(ctx context.Context) {
+		if err := e.Delete(ctx, catalog.Namespace().Key(s), engine.DeleteOptions{Force: true}); err != nil {
+			t.Errorf("delete the namespace: %v", err)
+		}
+	}
+	drop(t.Context())
+	if _, err := e.Create(t.Context(), engine.Object[spec.Namespace]{Spec: s}, engine.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { drop(context.WithoutCancel(t.Context())) })
+	return clients
+}
+
+func TestTopicsOnAPulsar(t *testing.T) {
+	topic := spec.Topic{Tenant: "public", Namespace: "fm-topics", Name: "orders é", Partitions: ptr(2), Properties: map[string]string{"a": "1"}}
+	changed := topic.Clone()
+	changed.Properties = map[string]string{"a": "2", "b": "x y"}
+	orphan := topic.Clone()
+	orphan.Tenant = "nowhere"
+	enginetest.Run(t, enginetest.Suite[spec.Topic]{
+		New:    func(t *testing.T) engine.Client[spec.Topic] { return realPulsar(t, "fm-topics").Topics },
+		Engine: catalog.Topic().Engine,
+		Want:   topic, Changed: changed, Orphan: &orphan,
+	})
+}
+
+func TestTenantsOnAPulsar(t *testing.T) {
+	enginetest.Run(t, enginetest.Suite[spec.Tenant]{
+		New: func(t *testing.T) engine.Client[spec.Tenant] {
+			clients := realPulsar(t, "fm-tenants")
+			e := catalog.Tenant().Engine(clients.Tenants)
+			if err := e.Delete(t.Context(), engine.Key{Kind: "tenant", Name: "fm-acme"}, engine.DeleteOptions{Force: true}); err != nil {
+				t.Fatal(err)
+			}
+			return clients.Tenants
+		},
+		Engine:  catalog.Tenant().Engine,
+		Want:    spec.Tenant{Name: "fm-acme", AdminRoles: []string{"a"}},
+		Changed: spec.Tenant{Name: "fm-acme", AdminRoles: []string{"a", "b"}},
+	})
+}
+
+// A topic that the broker made on first use becomes ours; one that cannot become what
+// is wanted says how to order the creation.
+func TestTopicsMadeByAPulsarAreClaimed(t *testing.T) {
+	clients := realPulsar(t, "fm-claims")
+	e := catalog.Topic().Engine(clients.Topics)
+	object := func(name string, partitions *int, owner string) engine.Object[spec.Topic] {
+		return engine.Object[spec.Topic]{
+			Spec:  spec.Topic{Tenant: "public", Namespace: "fm-claims", Name: name, Partitions: partitions},
+			Marks: engine.Marks{Owner: owner},
+		}
+	}
+	for _, partitions := range []*int{nil, ptr(2)} {
+		for _, owner := range []string{"", "us"} {
+			if _, err := clients.Topics.Create(t.Context(), object("made", partitions, owner)); err != nil {
+				t.Fatalf("partitions %v, owner %q: %v", partitions, owner, err)
+			}
+		}
+		if _, err := clients.Topics.Create(t.Context(), object("made", partitions, "them")); !engine.Is(err, engine.Exists) {
+			t.Errorf("a topic of ours was taken: %v", err)
+		}
+		if err := e.Delete(t.Context(), catalog.Topic().Key(object("made", nil, "").Spec), engine.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := clients.Topics.Create(t.Context(), object("plain", nil, "")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := clients.Topics.Create(t.Context(), object("plain", ptr(2), "us")); !engine.Is(err, engine.Exists) {
+		t.Errorf("got %v, want class %q", err, engine.Exists)
+	}
+}
+
+// FUNCTIONMESH_TEST_PULSAR_JAR is Pulsar's own jar of example functions.
+func TestFunctionsOnAPulsar(t *testing.T) {
+	jar := os.Getenv("FUNCTIONMESH_TEST_PULSAR_JAR")
+	if jar == "" {
+		t.Skip("FUNCTIONMESH_TEST_PULSAR_JAR names no jar")
+	}
+	clients := realPulsar(t, "fm-functions")
+	entity := catalog.Component(spec.KindFunction)
+	e := entity.Engine(clients.Components[spec.KindFunction])
+	want := engine.Object[spec.Component]{Marks: engine.Marks{Owner: "us"}, Spec: spec.Component{
+		Tenant: "public", Namespace: "fm-functions", Name: "f",
+		Runtime: &spec.Runtime{Java: &spec.Code{File: jar, Class: "org.apache.pulsar.functions.api.examples.ExclamationFunction"}},
+		Inputs:  map[string]spec.Input{"in": {}}, Output: &spec.Output{Topic: "out"}, UserConfig: `{"a":"b"}`,
+	}}
+	out, err := e.Create(t.Context(), want, engine.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Observed.Marks.Owner != "us" || out.Observed.Platform == "" {
+		t.Errorf("observed: %+v on %q", out.Observed.Marks, out.Observed.Platform)
+	}
+	if have, err := e.Wait(t.Context(), entity.Key(want.Spec), nil); err != nil {
+		t.Fatalf("%v, status %+v", err, have.Status)
+	}
+	if _, err := e.Create(t.Context(), engine.Object[spec.Component]{Spec: want.Spec, Marks: engine.Marks{Owner: "them"}}, engine.CreateOptions{}); !engine.Is(err, engine.Exists) {
+		t.Errorf("a second create: %v", err)
+	}
+	want.Spec.Runtime.Java.SHA256 = out.Observed.Marks.Digest
+	if out, err = e.Converge(t.Context(), want); err != nil || out.Action != engine.None {
+		t.Errorf("converge of no difference: %q %+v %v", out.Action, out.Changes, err)
+	}
+	want.Spec.Parallelism = ptr(2)
+	if out, err = e.Converge(t.Context(), want); err != nil || out.Action != engine.Updated || out.Observed.Marks.Owner != "us" {
+		t.Errorf("converge: %q %+v %v", out.Action, out.Observed.Marks, err)
+	}
+	want.Spec.State = spec.StateStopped
+	if out, err = e.Converge(t.Context(), want); err != nil {
+		t.Errorf("stop: %q %+v %v", out.Action, out.Changes, err)
+	}
+	listed, err := clients.Components[spec.KindFunction].(engine.Lister[spec.Component]).List(t.Context(), entity.Key(want.Spec))
+	if err != nil || len(listed) != 1 {
+		t.Errorf("list: %d, %v", len(listed), err)
+	}
+	if err := e.Delete(t.Context(), entity.Key(want.Spec), engine.DeleteOptions{}); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+}
