@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	pulsaradmin "github.com/apache/pulsar-client-go/pulsaradmin/pkg/admin"
-	"github.com/apache/pulsar-client-go/pulsaradmin/pkg/admin/config"
+	adminconfig "github.com/apache/pulsar-client-go/pulsaradmin/pkg/admin/config"
 )
 
 // pulsaradmin's own client must be able to do here what it does with a Pulsar's
 // packages.
 func TestPulsaradminPackages(t *testing.T) {
 	b := start(t, nil)
-	client, err := pulsaradmin.New(&config.Config{WebServiceURL: b.server.URL, PulsarAPIVersion: config.V3})
+	client, err := pulsaradmin.New(&adminconfig.Config{WebServiceURL: b.server.URL, PulsarAPIVersion: adminconfig.V3})
 	if err != nil {
 		t.Fatal(err)
 	}
