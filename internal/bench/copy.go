@@ -52,7 +52,7 @@ func copyLoop(ctx context.Context, in io.Reader) error {
 		}
 		done += n
 	}
-	return conn.FlushWithContext(ctx)
+	return conn.Flush()
 }
 
 func copyBatch(ctx context.Context, js jetstream.JetStream, consumer jetstream.Consumer, job copyJob) (int, error) {

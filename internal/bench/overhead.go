@@ -64,7 +64,7 @@ func overhead(ctx context.Context, o options) (section, error) {
 	}
 	s := section{
 		title: "CPU of one message",
-		text: fmt.Sprintf("Echo of %d-byte messages from topic to topic on the embedded platform, batches of %d. CPU, user and\nsystem, of all processes of the instance, from the difference of runs over %d and %d messages; medians\nof %d. The bare loop is the NATS client alone doing the same reads, publishes and acknowledgements.",
+		text: fmt.Sprintf("%d-byte messages from topic to topic through a function that adds at most one byte, on the embedded platform, batches of %d. CPU, user and\nsystem, of all processes of the instance, from the difference of runs over %d and %d messages; medians\nof %d. The bare loop is the NATS client alone doing the same reads, publishes and acknowledgements.",
 			messageSize, batchSize, o.small, o.large, o.repeat),
 		header: []string{"", "µs per message", "against the bare loop"},
 	}
