@@ -41,7 +41,7 @@ type Engine[S any] struct {
 type Timing struct {
 	Poll     time.Duration // first pause between two observations; default 50ms
 	MaxPoll  time.Duration // longest pause, reached by growing; default 500ms
-	ReadBack time.Duration // how long a write may take to be readable; default 15s
+	ReadBack time.Duration // how long a write may take to be readable; default 10s
 	Conflict uint          // how often a lost race is run again; default 10
 	Outage   time.Duration // how long Wait and Delete bear an unreachable platform; default 30s
 	Recover  time.Duration // how long a failed write is looked after; default 5s

@@ -318,6 +318,25 @@ func TestWhatNeverReadsBackIsAWarning(t *testing.T) {
 	}
 }
 
+// rounding is a platform that makes something else of what it is told.
+type rounding struct{ *enginetest.Memory[thing] }
+
+func (r rounding) Update(ctx context.Context, have engine.Observed[thing], want engine.Object[thing], changes []engine.Change) error {
+	want.Spec.Size = "rounded"
+	return r.Memory.Update(ctx, have, want, changes)
+}
+
+func TestAThirdValueIsNotWaitedFor(t *testing.T) {
+	m := enginetest.NewMemory(keyOf)
+	m.Put(ours(thing{Name: "a", Size: "s"}))
+	e := bind(rounding{m})
+	e.Timing.ReadBack = time.Hour
+	out, err := e.Update(t.Context(), ours(thing{Name: "a", Size: "m"}), engine.UpdateOptions{})
+	if err != nil || len(out.Warnings) != 1 || out.Observed.Spec.Size != "rounded" {
+		t.Errorf("Update: %+v, %q, %v", out.Observed.Spec, out.Warnings, err)
+	}
+}
+
 func TestConvergeFinishesAnInterruptedCreate(t *testing.T) {
 	m := enginetest.NewMemory(keyOf)
 	m.Put(engine.Object[thing]{Spec: thing{Name: "a"}, Marks: engine.Marks{Owner: "us", Creating: true}})

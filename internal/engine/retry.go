@@ -11,7 +11,7 @@ import (
 const (
 	defaultPoll     = 50 * time.Millisecond
 	defaultMaxPoll  = 500 * time.Millisecond
-	defaultReadBack = 15 * time.Second
+	defaultReadBack = 10 * time.Second
 	defaultConflict = 10
 	defaultOutage   = 30 * time.Second
 	defaultRecover  = 5 * time.Second

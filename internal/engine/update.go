@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -185,51 +186,54 @@ func inPlace(changes []Change) error {
 }
 
 // readBack observes until what was written can be read, because some servers answer
-// a write before their reads show it. What never shows is a warning with its paths:
-// the write was accepted, and the next comparison tells the same.
+// a write before their reads show it. What shows another value in the end is a warning
+// with its paths: the write was accepted, and the next comparison tells the same.
 func (e *Engine[S]) readBack(ctx context.Context, key Key, want Object[S], out Outcome[S]) (Outcome[S], error) {
 	if out.Action == None {
 		return out, nil
 	}
 	owned := out.Observed.Owned
-	var open []string
+	var others []string
 	have, err := e.poll(ctx, key, e.Timing.withDefaults().ReadBack, func(have Observed[S]) (bool, error) {
-		open = e.unread(have, want, out, owned)
-		return have.Found && !have.Marks.Creating && len(open) == 0, nil
+		have.Owned = owned
+		var lagging bool
+		lagging, others = e.unread(have, want, out)
+		return have.Found && !have.Marks.Creating && !lagging, nil
 	})
 	if have.Found {
 		out.Observed = have
 	}
 	switch {
-	case err == nil:
-		return out, nil
-	case !errors.Is(err, errPending):
+	case err != nil && !errors.Is(err, errPending):
 		return out, fmt.Errorf("it was written, but reading it back failed: %w", err)
 	case !have.Found || have.Marks.Creating:
 		return out, New(Unavailable, errors.New("it was written, but the platform does not show it"))
-	default:
+	case len(others) > 0:
 		out.Warnings = append(out.Warnings, fmt.Sprintf(
-			"%s: the platform accepted the change but still shows another value of %s", key, strings.Join(open, ", ")))
-		return out, nil
+			"%s: the platform accepted the change but shows another value of %s", key, strings.Join(others, ", ")))
 	}
+	return out, nil
 }
 
-// unread are the written paths that read differently. A create wrote all of them.
-func (e *Engine[S]) unread(have Observed[S], want Object[S], out Outcome[S], owned []string) []string {
+// unread lists the written paths that read differently. A read lags while one of them
+// still has the value from before; a third value is the platform's or another
+// writer's, and waiting does not help. A create wrote every path.
+func (e *Engine[S]) unread(have Observed[S], want Object[S], out Outcome[S]) (lagging bool, others []string) {
 	if !have.Found {
-		return nil
+		return true, nil
 	}
-	have.Owned = owned
-	written := map[string]bool{}
+	written := map[string]Change{}
 	for _, c := range out.Changes {
-		written[c.Path] = true
+		written[c.Path] = c
 	}
-	all := out.Action == Created || out.Action == Replaced
-	var open []string
-	for _, c := range e.Diff(have, want) {
-		if all || written[c.Path] {
-			open = append(open, c.Path)
+	made := out.Action == Created || out.Action == Replaced
+	for _, now := range e.Diff(have, want) {
+		before, ok := written[now.Path]
+		if !ok && !made {
+			continue
 		}
+		others = append(others, now.Path)
+		lagging = lagging || made || reflect.DeepEqual(before.Old, now.Old)
 	}
-	return open
+	return lagging, others
 }

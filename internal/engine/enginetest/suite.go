@@ -88,7 +88,7 @@ func start[S any](t *testing.T, s Suite[S]) bench[S] {
 // fresh is another process: an engine that shares no lock with the others.
 func (b bench[S]) fresh() *engine.Engine[S] {
 	e := b.suite.Engine(b.counted)
-	e.Timing = engine.Timing{Poll: time.Millisecond, MaxPoll: 20 * time.Millisecond}
+	e.Timing = engine.Timing{Poll: time.Millisecond, MaxPoll: 20 * time.Millisecond, ReadBack: 2 * time.Second}
 	return e
 }
 
