@@ -433,6 +433,33 @@ func TestR6OneMessageOverTheBudgetPasses(t *testing.T) {
 	same(t, "written", 2, len(f.sink.Messages()))
 }
 
+func TestR6NothingIsReadWithoutRoom(t *testing.T) {
+	budget := pipeline.NewBudget(1000)
+	first, second := newFixture(4), newFixture(4)
+	held, free, drain := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	first.sink.Before = func(_ int, out []pipeline.Message) (int, error) {
+		close(held)
+		<-free
+		return len(out), nil
+	}
+	first.config.Budget, second.config.Budget, second.config.Drain = budget, budget, drain
+	done := make(chan error)
+	go func() { done <- pipeline.Run(context.WithoutCancel(t.Context()), first.config) }()
+	<-held
+	go func() { done <- pipeline.Run(context.WithoutCancel(t.Context()), second.config) }()
+	time.Sleep(20 * time.Millisecond) // time to do wrong
+	close(drain)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	received, _, _ := second.counts.Totals()
+	same(t, "received without room", 0, received)
+	close(free)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestR7DrainFinishesWhatWasRead(t *testing.T) {
 	f := newFixture(4)
 	f.lane.Finite = false

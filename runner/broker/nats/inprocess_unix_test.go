@@ -234,6 +234,9 @@ func TestR4ZombieIsFenced(t *testing.T) {
 		t.Errorf("%d of %d messages, out of order: %q", len(f.seen), total, f.disorder[:min(5, len(f.disorder))])
 	}
 	t.Logf("%d duplicates", f.duplicates)
+	if received, _, _ := zombie.counts.Totals(); received > total/2 {
+		t.Errorf("the first owner read %d messages, some after it was fenced", received)
+	}
 	for p := range partitions {
 		if got := position(t.Context(), t, natstest.Connect(t, s.Broker), p); got.Epoch != 2 {
 			t.Errorf("partition %d: epoch %d, want 2", p, got.Epoch)

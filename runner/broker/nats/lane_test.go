@@ -50,7 +50,17 @@ func TestR5LongWorkIsNotDeliveredAgain(t *testing.T) {
 	b := natstest.Start(t)
 	l := shortLane(t, b, 10, ackWait, nil)
 	batch := readBatch(t, l, 10)
-	time.Sleep(4 * ackWait) // the work
+	other := newSource(t, sourceOptions(b, laneTopic, 0, wire.Shared))
+	defer other.Close(t.Context())
+	lanes, err := other.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	working, cancel := context.WithTimeout(t.Context(), 4*ackWait) // the work
+	defer cancel()
+	if stolen, err := lanes[0].Read(working, 10, 1<<20); err == nil {
+		t.Errorf("another instance was given %d of the messages", len(stolen.Messages))
+	}
 	if err := l.Settle(t.Context(), batch, make([]pipeline.Verdict, len(batch.Messages))); err != nil {
 		t.Fatal(err)
 	}
