@@ -35,6 +35,18 @@ type Metric struct {
 	Values []float64
 }
 
+// Observe hands every observation to observe, which may be nil.
+func Observe(metrics []Metric, observe func(name string, value float64)) {
+	if observe == nil {
+		return
+	}
+	for _, m := range metrics {
+		for _, v := range m.Values {
+			observe(m.Name, v)
+		}
+	}
+}
+
 // DecodeResults reads the answer to the batch in. The results share the payload's
 // memory; destinations are as user code wrote them, the sink gives them their full name.
 func DecodeResults(payload []byte, in []pipeline.Message) (Results, error) {

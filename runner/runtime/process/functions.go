@@ -141,13 +141,7 @@ func (f *Functions) call(ctx context.Context, in []pipeline.Message, isolating b
 	}
 	f.deaths = 0
 	f.wait.Reset()
-	if f.opts.Metric != nil {
-		for _, m := range results.Metrics {
-			for _, v := range m.Values {
-				f.opts.Metric(m.Name, v)
-			}
-		}
-	}
+	frame.Observe(results.Metrics, f.opts.Metric)
 	return results.Results, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -49,6 +50,8 @@ type Functions struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
 
+	running atomic.Int32 // calls into guests that cannot be interrupted
+
 	mu    sync.Mutex
 	spare *guest // made by New as a check, used by the first lane
 }
@@ -82,7 +85,9 @@ func pages(memory int64) uint32 {
 }
 
 func (f *Functions) open(ctx context.Context, code []byte) error {
-	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(f.pages).WithCloseOnContextDone(true)
+	// Checks that let a context interrupt the guest cost several times what a plain
+	// function does, so they are compiled in only where a time limit asks for them.
+	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(f.pages).WithCloseOnContextDone(f.opts.Timeout > 0)
 	if f.opts.CacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(f.opts.CacheDir)
 		if err != nil {
@@ -119,8 +124,32 @@ func (f *Functions) ForLane(ctx context.Context, _ int) (pipeline.Function, erro
 	return &lane{functions: f, guest: g}, nil
 }
 
-// Close releases the compiled code and every instance. Safe after a failed New.
+// bounded runs a call into a guest until ctx ends. Without a time limit the guest
+// cannot be interrupted: then the call is left behind and ends with the process.
+func (f *Functions) bounded(ctx context.Context, call func() error) error {
+	if f.opts.Timeout > 0 {
+		return call()
+	}
+	done := make(chan error, 1)
+	f.running.Add(1)
+	go func() {
+		defer f.running.Add(-1)
+		done <- call()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close releases the compiled code and every instance, unless a call that was left
+// behind still runs in them. Safe after a failed New.
 func (f *Functions) Close(ctx context.Context) error {
+	if f.running.Load() > 0 {
+		return nil
+	}
 	var errs []error
 	if f.runtime != nil {
 		errs = append(errs, f.runtime.Close(ctx))

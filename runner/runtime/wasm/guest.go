@@ -40,16 +40,27 @@ func (f *Functions) newGuest(ctx context.Context) (*guest, error) {
 	limited, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	g := &guest{log: guard.NewTail(f.opts.Log), done: limited.Done()}
-	module, err := f.runtime.InstantiateModule(limited, f.module, f.moduleConfig(g))
+	err := f.bounded(limited, func() error { return f.startGuest(limited, g) })
+	switch {
+	case err == nil:
+		return g, nil
+	case ctx.Err() == nil && limited.Err() != nil:
+		return nil, invalid("the module does not start within %s", startTimeout)
+	}
+	return nil, startError(ctx, g, err)
+}
+
+func (f *Functions) startGuest(ctx context.Context, g *guest) error {
+	module, err := f.runtime.InstantiateModule(ctx, f.module, f.moduleConfig(g))
 	if err != nil {
-		return nil, startError(ctx, g, err)
+		return err
 	}
 	g.module = module
 	g.alloc, g.process = module.ExportedFunction(exportAlloc), module.ExportedFunction(exportProcess)
-	if err := g.start(limited, f.start); err != nil {
-		return nil, errors.Join(startError(ctx, g, err), module.Close(ctx))
+	if err := g.start(ctx, f.start); err != nil {
+		return errors.Join(err, module.Close(ctx))
 	}
-	return g, nil
+	return nil
 }
 
 func startError(ctx context.Context, g *guest, err error) error {

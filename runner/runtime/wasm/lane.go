@@ -55,24 +55,22 @@ func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Resu
 		return nil, &guard.LimitError{Text: fmt.Sprintf("a message of %d bytes passes the limit of %d bytes for a batch", size, frame.DefaultMaxFrame)}
 	}
 	f := l.functions
-	if l.guest == nil {
-		g, err := f.newGuest(ctx)
-		if err != nil {
-			return nil, err
-		}
-		l.guest = g
+	if err := l.ensure(ctx); err != nil {
+		return nil, err
 	}
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if f.opts.Timeout > 0 {
 		limited, cancel = context.WithTimeout(ctx, time.Duration(len(in))*f.opts.Timeout)
 	}
 	defer cancel()
-	g := l.guest
-	g.done = limited.Done()
 	l.id++
 	l.buf = frame.AppendBatch(l.buf[:0], l.id, in)
-	payload, err := g.call(limited, g.process, l.buf)
-	if err != nil {
+	payload, err := l.process(limited)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		l.guest, l.buf = nil, nil // the call may still use both
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, l.replace(ctx, err)
 	}
 	results, err := frame.DecodeResults(payload, in)
@@ -82,14 +80,31 @@ func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Resu
 	if err != nil {
 		return nil, l.replace(ctx, err)
 	}
-	if f.opts.Metric != nil {
-		for _, m := range results.Metrics {
-			for _, v := range m.Values {
-				f.opts.Metric(m.Name, v)
-			}
-		}
-	}
+	frame.Observe(results.Metrics, f.opts.Metric)
 	return results.Results, nil
+}
+
+// ensure makes a guest when there is none.
+func (l *lane) ensure(ctx context.Context) (err error) {
+	if l.guest == nil {
+		l.guest, err = l.functions.newGuest(ctx)
+	}
+	return err
+}
+
+// process calls the guest with what is in the buffer.
+func (l *lane) process(ctx context.Context) ([]byte, error) {
+	var payload []byte
+	g, buf := l.guest, l.buf
+	g.done = ctx.Done()
+	err := l.functions.bounded(ctx, func() (err error) {
+		payload, err = g.call(ctx, g.process, buf)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return payload, nil
 }
 
 // replace drops a guest whose memory can no longer be trusted.

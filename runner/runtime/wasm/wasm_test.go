@@ -163,11 +163,23 @@ func TestR2NothingIsShownTwice(t *testing.T) {
 }
 
 func TestCancelledCallIsNobodysFailure(t *testing.T) {
-	f := lane(t, options(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := f.Invoke(ctx, batch("loop")); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want the context's error", err)
+	for name, c := range map[string]struct {
+		value string
+		limit time.Duration
+	}{"WithLimit": {"loop", time.Minute}, "WithoutLimit": {"sleep", 0}} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			o.Timeout = c.limit
+			f := lane(t, o)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			if _, err := f.Invoke(ctx, batch(c.value)); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want the context's error", err)
+			}
+			if results, err := f.Invoke(t.Context(), batch("a")); err != nil || shape(results) != "a" {
+				t.Errorf("the next call: %q, %v", shape(results), err)
+			}
+		})
 	}
 }
 

@@ -19,45 +19,64 @@ const (
 
 var errMalformed = errors.New("malformed batch")
 
-type inBatch struct {
+// columns are a BATCH payload taken apart; everything shares its memory.
+type columns struct {
 	id       uint64
-	messages []Message
+	n        int
+	lengths  []byte // of values
+	metaLens []byte
+	values   []byte
+	metas    []byte
 }
 
-// decodeBatch reads a BATCH payload; values share its memory. Metas are skipped
-// unless they are asked for.
-func decodeBatch(payload []byte, metas bool) (inBatch, error) {
+// decodeBatch finds the columns and checks that they fit.
+func decodeBatch(payload []byte) (columns, error) {
 	c := cursor{b: payload}
-	out := inBatch{id: c.u64()}
-	n := int(c.u32())
-	values, lengths := c.take(4*n), c.take(4*n)
+	out := columns{id: c.u64(), n: int(c.u32())}
+	out.lengths, out.metaLens = c.take(4*out.n), c.take(4*out.n)
 	if c.bad {
 		return out, errMalformed
 	}
-	out.messages = make([]Message, n)
-	for i := range n {
-		out.messages[i].Value = c.nullable(binary.BigEndian.Uint32(values[4*i:]))
+	var values, metas uint64
+	for i := 0; i < len(out.lengths); i += 4 {
+		if n := binary.BigEndian.Uint32(out.lengths[i:]); n != null {
+			values += uint64(n)
+		}
+		metas += uint64(binary.BigEndian.Uint32(out.metaLens[i:]))
 	}
-	if c.bad {
+	if values+metas != uint64(len(c.b)) {
 		return out, errMalformed
 	}
-	if !metas {
-		return out, nil
-	}
-	text := string(c.b) // one allocation for all strings of the batch
-	for i := range n {
-		size := int(binary.BigEndian.Uint32(lengths[4*i:]))
-		m := cursor{b: c.take(size)}
-		if c.bad {
-			return out, errMalformed
-		}
-		decodeMeta(&m, text[:size], &out.messages[i])
-		if m.bad || len(m.b) != 0 {
-			return out, errMalformed
-		}
-		text = text[size:]
-	}
+	out.values, out.metas = c.b[:values:values], c.b[values:]
 	return out, nil
+}
+
+// next takes the value of message i off the front; calls are made in order.
+func (b *columns) next(i int) []byte {
+	n := binary.BigEndian.Uint32(b.lengths[4*i:])
+	if n == null {
+		return nil
+	}
+	v := b.values[:n:n]
+	b.values = b.values[n:]
+	return v
+}
+
+// messages decodes everything into dst, which is reused from batch to batch.
+func (b *columns) messages(dst []Message) ([]Message, error) {
+	dst = slices.Grow(dst[:0], b.n)[:b.n]
+	text := string(b.metas) // one allocation for all strings of the batch
+	for i := range dst {
+		dst[i] = Message{Value: b.next(i)}
+		size := int(binary.BigEndian.Uint32(b.metaLens[4*i:]))
+		m := cursor{b: b.metas[:size:size]}
+		decodeMeta(&m, text[:size], &dst[i])
+		if m.bad || len(m.b) != 0 {
+			return nil, errMalformed
+		}
+		b.metas, text = b.metas[size:], text[size:]
+	}
+	return dst, nil
 }
 
 func decodeMeta(c *cursor, text string, m *Message) {

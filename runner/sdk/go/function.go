@@ -64,6 +64,7 @@ type program struct {
 
 	instance *Instance
 	ctx      context.Context //nolint:containedctx // the life of the program, handed to every call
+	in       []Message       // reused from batch to batch
 	out      encoder
 	progress func(index int) // told before each message; nil: nobody asks
 }
@@ -71,27 +72,38 @@ type program struct {
 // run calls user code for every message of the BATCH payload and returns the RESULTS
 // payload, valid until the next run.
 func (p *program) run(payload []byte) ([]byte, error) {
-	in, err := decodeBatch(payload, p.value == nil)
+	b, err := decodeBatch(payload)
 	if err != nil {
 		return nil, err
 	}
-	p.out.reset(in.id, p.instance.maxFrame())
-	if p.batch != nil {
-		p.runBatch(in.messages)
-	} else {
-		for i := range in.messages {
-			if p.progress != nil {
-				p.progress(i)
-			}
-			p.runOne(&in.messages[i])
+	p.out.reset(b.id, p.instance.maxFrame())
+	if p.value == nil {
+		if p.in, err = b.messages(p.in); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case p.batch != nil:
+		p.runBatch()
+	case p.value != nil:
+		for i := 0; i < b.n; {
+			i = p.valuesFrom(&b, i)
+		}
+	default:
+		for i := 0; i < b.n; {
+			i = p.messagesFrom(i)
 		}
 	}
 	return p.out.finish(p.instance.takeMetrics()), nil
 }
 
-func (p *program) runOne(m *Message) {
-	if p.value != nil {
-		value, err := p.callValue(m.Value)
+// valuesFrom calls the value form until the end, or until a panic, and returns where
+// to go on: one recover for many messages.
+func (p *program) valuesFrom(b *columns, from int) (next int) {
+	defer p.recovered(&next)
+	for next = from; next < b.n; next++ {
+		p.step(next)
+		value, err := p.value(b.next(next))
 		switch {
 		case err != nil:
 			p.out.fail(err)
@@ -100,24 +112,56 @@ func (p *program) runOne(m *Message) {
 		default:
 			p.out.value(value)
 		}
-		return
 	}
-	outs, err := p.callMessage(*m)
-	p.result(Result{Outputs: outs, Err: err})
+	return next
 }
 
-func (p *program) runBatch(in []Message) {
-	results, err := p.callBatch(in)
-	if err == nil && len(results) != len(in) {
-		err = fmt.Errorf("the function returned %d results for %d messages", len(results), len(in))
+// messagesFrom is valuesFrom for the message form.
+func (p *program) messagesFrom(from int) (next int) {
+	defer p.recovered(&next)
+	for next = from; next < len(p.in); next++ {
+		p.step(next)
+		outs, err := p.message(p.ctx, p.in[next])
+		p.result(Result{Outputs: outs, Err: err})
 	}
-	for i := range in {
+	return next
+}
+
+// recovered turns a panic of user code into the failure of message *next (R5).
+func (p *program) recovered(next *int) {
+	if r := recover(); r != nil {
+		p.out.fail(fmt.Errorf("panic: %v", r))
+		*next++
+	}
+}
+
+func (p *program) step(i int) {
+	if p.progress != nil {
+		p.progress(i)
+	}
+}
+
+func (p *program) runBatch() {
+	results, err := p.callBatch()
+	if err == nil && len(results) != len(p.in) {
+		err = fmt.Errorf("the function returned %d results for %d messages", len(results), len(p.in))
+	}
+	for i := range p.in {
 		if err != nil {
 			p.out.fail(err)
 			continue
 		}
 		p.result(results[i])
 	}
+}
+
+func (p *program) callBatch() (out []Result, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.batch(p.ctx, p.in)
 }
 
 func (p *program) result(r Result) {
@@ -128,27 +172,5 @@ func (p *program) result(r Result) {
 		p.out.none()
 	default:
 		p.out.outputs(r.Outputs)
-	}
-}
-
-func (p *program) callValue(in []byte) (out []byte, err error) {
-	defer recovered(&err)
-	return p.value(in)
-}
-
-func (p *program) callMessage(in Message) (out []Message, err error) {
-	defer recovered(&err)
-	return p.message(p.ctx, in)
-}
-
-func (p *program) callBatch(in []Message) (out []Result, err error) {
-	defer recovered(&err)
-	return p.batch(p.ctx, in)
-}
-
-// recovered turns a panic of user code into that message's failure (R5).
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("panic: %v", r)
 	}
 }
