@@ -66,8 +66,7 @@ func (d *daemon) write(w http.ResponseWriter, status int, body any) {
 func (d *daemon) refuse(w http.ResponseWriter, err error) {
 	f := fault{Message: err.Error()}
 	status := http.StatusInternalServerError
-	var e *engine.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*engine.Error](err); ok {
 		f.Class, f.Path, f.Hint = e.Class, e.Path, e.Hint
 		if e.Err != nil && err == error(e) { //nolint:errorlint // only when nothing wraps it are its parts the whole
 			f.Message = e.Err.Error()

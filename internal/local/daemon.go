@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,8 +87,8 @@ func Serve(ctx context.Context, o Options, log *slog.Logger) error {
 
 func (d *daemon) close() error {
 	var failed error
-	for i := len(d.closers) - 1; i >= 0; i-- {
-		failed = errors.Join(failed, d.closers[i]())
+	for _, v := range slices.Backward(d.closers) {
+		failed = errors.Join(failed, v())
 	}
 	return failed
 }
@@ -141,6 +142,7 @@ func (d *daemon) openPlatform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.closers = append(d.closers, func() error { _ = os.Remove(sockets); return nil }) // unless somebody uses it
 	files := d.dir.Path("files")
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return err

@@ -242,7 +242,7 @@ func start(ctx context.Context, dir home.Dir, binary home.Binary, o Options) (*C
 	if o.IdleTimeout > 0 {
 		args = append(args, "--idle-timeout", o.IdleTimeout.String())
 	}
-	cmd := exec.Command(binary.Path, args...) //nolint:gosec,noctx // the binary was asked; the daemon outlives every context of ours
+	cmd := exec.Command(binary.Path, args...) //nolint:noctx // the daemon outlives every context of ours
 	cmd.Dir, cmd.SysProcAttr = dir.String(), process.Detached()
 	cmd.Stdout, cmd.Stderr = log, log // stdin is the null device
 	cmd.Env = append(environment(os.Environ()), EnvDataDir+"="+dir.String(), EnvBinary+"="+binary.Path)
@@ -253,12 +253,14 @@ func start(ctx context.Context, dir home.Dir, binary home.Binary, o Options) (*C
 	if err := cmd.Process.Release(); err != nil {
 		return nil, err
 	}
-	return await(ctx, dir, pid, log.Name(), from, o.StartTimeout)
+	ctx, cancel := context.WithTimeout(ctx, o.StartTimeout)
+	defer cancel()
+	return await(ctx, dir, pid, func() string { return lastWords(log.Name(), from) })
 }
 
-func await(ctx context.Context, dir home.Dir, pid int, log string, from int64, within time.Duration) (*Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+// await polls until the daemon answers, ends or takes too long.
+func await(ctx context.Context, dir home.Dir, pid int, lastWords func() string) (*Client, error) {
+	hint := "Its log is " + dir.Path(logName)
 	for {
 		c, err := dial(ctx, dir)
 		if err == nil {
@@ -266,15 +268,15 @@ func await(ctx context.Context, dir home.Dir, pid int, log string, from int64, w
 		}
 		if process.Exited(pid) {
 			return nil, &engine.Error{
-				Class: engine.Unavailable, Hint: "Its log is " + log,
-				Err: fmt.Errorf("the local platform did not start: %s", lastWords(log, from)),
+				Class: engine.Unavailable, Hint: hint,
+				Err: fmt.Errorf("the local platform did not start: %s", lastWords()),
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil, &engine.Error{
-				Class: engine.Unavailable, Hint: "Its log is " + log,
-				Err: fmt.Errorf("the local platform (process %d) does not answer after %s: %w", pid, within, err),
+				Class: engine.Unavailable, Hint: hint,
+				Err: fmt.Errorf("the local platform (process %d) does not answer: %w", pid, err),
 			}
 		case <-time.After(pollEvery):
 		}

@@ -167,7 +167,7 @@ func TestUpgradeRestartsInstances(t *testing.T) {
 func TestStartFailures(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	busy, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed below
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { must(t, busy.Close()) })
 	cases := map[string]struct {
@@ -201,7 +201,7 @@ func TestUnwritableDirectory(t *testing.T) {
 		t.Skip("root may write anywhere")
 	}
 	dir := filepath.Join(t.TempDir(), "data")
-	must(t, os.Mkdir(dir, 0o500)) //nolint:gosec // as a user would find it
+	must(t, os.Mkdir(dir, 0o500))
 	if _, err := local.Ensure(t.Context(), local.Options{DataDir: dir}); !engine.Is(err, engine.Unavailable) {
 		t.Errorf("%v, want unavailable", err)
 	}
@@ -263,7 +263,7 @@ func TestDaemonInheritsNoDescriptor(t *testing.T) {
 	t.Cleanup(func() { must(t, r.Close()) })
 	ensure(t, options(t))
 	must(t, syscall.Close(p[1]))
-	if n, err := r.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // a plain read
+	if n, err := r.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("read %d, %v: the daemon holds the pipe open", n, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -33,28 +32,34 @@ const envVersion = "FUNCTIONMESH_TEST_VERSION"
 // TestMain makes the test binary the program that the platform is run from: daemon
 // and instances are real processes of the real code.
 func TestMain(m *testing.M) {
-	if len(os.Args) < 2 {
-		os.Exit(m.Run()) //nolint:forbidigo // as the testing package documents
+	if len(os.Args) > 1 {
+		if code, ours := program(os.Args[1:]); ours {
+			os.Exit(code)
+		}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	os.Exit(m.Run())
+}
+
+// program is what the platform starts; ours is false for the arguments of a test.
+func program(args []string) (code int, ours bool) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM) //nolint:forbidigo // there is no test yet
 	defer stop()
-	switch os.Args[1] {
+	var err error
+	switch args[0] {
 	case "version":
 		fmt.Printf("{\"program\":\"functionmesh\",\"version\":%q}\n", version())
+		return 0, true
 	case "local":
-		if err := daemon(ctx, os.Args[3:]); err != nil {
-			fmt.Fprintln(os.Stderr, "Error:", err)
-			os.Exit(1) //nolint:forbidigo // the daemon's exit code
-		}
+		err = daemon(ctx, args[2:])
 	case "run":
-		err := instance.Run(ctx, instance.Options{ConfigFile: os.Args[3], Lifeline: os.Stdin, Stderr: os.Stderr})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "Error:", err)
-		}
-		os.Exit(instance.ExitCode(err)) //nolint:forbidigo // the instance's exit code
+		err = instance.Run(ctx, instance.Options{ConfigFile: args[2], Lifeline: os.Stdin, Stderr: os.Stderr})
 	default:
-		os.Exit(m.Run()) //nolint:forbidigo // as the testing package documents
+		return 0, false
 	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+	}
+	return instance.ExitCode(err), true
 }
 
 func version() string {
@@ -101,7 +106,7 @@ func options(t *testing.T) local.Options {
 	t.Helper()
 	o := local.Options{DataDir: filepath.Join(t.TempDir(), "data")}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		o := o
 		o.Force = true
@@ -166,7 +171,7 @@ func script(t *testing.T, version, remark string) string {
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "functionmesh")
 	text := fmt.Sprintf("#!/bin/sh\n# %s\n%s=%s exec %s \"$@\"\n", remark, envVersion, version, exe)
-	must(t, os.WriteFile(file, []byte(text), 0o700)) //nolint:gosec // a program
+	must(t, os.WriteFile(file, []byte(text), 0o700))
 	return file
 }
 
@@ -219,8 +224,3 @@ func numbersIn(file string) int {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-func run(t *testing.T, name string, args ...string) error {
-	t.Helper()
-	return exec.CommandContext(t.Context(), name, args...).Run()
-}

@@ -129,7 +129,7 @@ func (b *Broker) subscribeOrdered(ctx context.Context, s jetstream.Stream, t Top
 	case !errors.Is(err, jetstream.ErrConsumerNotFound):
 		return b.full(err)
 	}
-	if err := b.place(ctx, c.Topic, c.Subscription, 0, max(1, t.Partitions), start); err != nil {
+	if err := b.place(ctx, c, max(1, t.Partitions), start); err != nil {
 		return err
 	}
 	if shared == nil {
@@ -138,14 +138,14 @@ func (b *Broker) subscribeOrdered(ctx context.Context, s jetstream.Stream, t Top
 	return b.full(s.DeleteConsumer(ctx, name))
 }
 
-// place makes the missing positions of partitions from to to-1.
-func (b *Broker) place(ctx context.Context, topic, subscription string, from, to int, sequence uint64) error {
+// place makes the missing positions of all partitions.
+func (b *Broker) place(ctx context.Context, c Cursor, partitions int, sequence uint64) error {
 	value, err := json.Marshal(wire.Position{Sequence: sequence})
 	if err != nil {
 		return err
 	}
-	for p := from; p < to; p++ {
-		_, err := b.positions.Create(ctx, wire.PositionKey(topic, subscription, p), value)
+	for p := range partitions {
+		_, err := b.positions.Create(ctx, wire.PositionKey(c.Topic, c.Subscription, p), value)
 		if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
 			return b.full(err)
 		}

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -38,13 +39,18 @@ func (b *Broker) purge(ctx context.Context, t Topic) error {
 	if err != nil || len(floors) == 0 {
 		return err
 	}
-	state := s.CachedInfo().State
-	if uniform {
-		if state.Msgs == 0 || floors[0] < state.FirstSeq {
-			return nil
-		}
-		return b.full(s.Purge(ctx, jetstream.WithPurgeSequence(floors[0]+1)))
+	if !uniform {
+		return b.purgePartitions(ctx, s, t, floors)
 	}
+	if state := s.CachedInfo().State; state.Msgs == 0 || floors[0] < state.FirstSeq {
+		return nil
+	}
+	return b.full(s.Purge(ctx, jetstream.WithPurgeSequence(floors[0]+1)))
+}
+
+// purgePartitions remembers how far it went: a purge by subject looks at every message.
+func (b *Broker) purgePartitions(ctx context.Context, s jetstream.Stream, t Topic, floors []uint64) error {
+	state := s.CachedInfo().State
 	for p, floor := range floors {
 		subject := wire.Subject(t.Name, p)
 		if floor < state.FirstSeq || floor <= b.purged[subject] {
@@ -61,7 +67,6 @@ func (b *Broker) purge(ctx context.Context, t Topic) error {
 // floors gives, per partition, the sequence up to which nobody needs a message any
 // more; none when nobody is subscribed. uniform says that it is the same for all.
 func (b *Broker) floors(ctx context.Context, s jetstream.Stream, t Topic) (floors []uint64, uniform bool, err error) {
-	const unread = ^uint64(0)
 	shared, err := b.shared(ctx, s)
 	if err != nil {
 		return nil, false, err
@@ -74,17 +79,25 @@ func (b *Broker) floors(ctx context.Context, s jetstream.Stream, t Topic) (floor
 	if err != nil || len(shared)+len(keys) == 0 {
 		return nil, false, err
 	}
-	floors = make([]uint64, max(1, t.Partitions))
-	for i := range floors {
-		floors[i] = lowest
+	floors = slices.Repeat([]uint64{lowest}, max(1, t.Partitions))
+	if err := b.lower(ctx, floors, keys); err != nil {
+		return nil, false, err
 	}
+	return floors, len(keys) == 0 || len(floors) == 1, nil
+}
+
+// unread is the floor of a partition that nothing is known of yet.
+const unread = ^uint64(0)
+
+// lower takes the positions of ordered subscriptions into account.
+func (b *Broker) lower(ctx context.Context, floors []uint64, keys []positionKey) error {
 	for _, k := range keys {
 		if k.partition >= len(floors) {
 			continue
 		}
 		p, ok, err := b.position(ctx, k)
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 		if ok {
 			floors[k.partition] = min(floors[k.partition], p.Sequence)
@@ -95,5 +108,5 @@ func (b *Broker) floors(ctx context.Context, s jetstream.Stream, t Topic) (floor
 			floors[i] = 0
 		}
 	}
-	return floors, len(keys) == 0 || len(floors) == 1, nil
+	return nil
 }

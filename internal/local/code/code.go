@@ -48,7 +48,7 @@ func (s *Store) Put(ctx context.Context, name string, r io.Reader) (file, sum st
 	if err != nil {
 		return "", "", full(err)
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already when all went well
 	h := sha256.New()
 	n, err := io.Copy(io.MultiWriter(tmp, h), io.LimitReader(&reader{ctx: ctx, r: r}, MaxSize+1))
 	// A native function is run as the program it is, so the owner may execute it.

@@ -98,7 +98,7 @@ func private(dir string) error {
 		return fmt.Errorf("it belongs to user %d, we are %d", uid, os.Getuid())
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return os.Chmod(dir, 0o700)
+		return os.Chmod(dir, 0o700) //nolint:gosec // a directory
 	}
 	return nil
 }

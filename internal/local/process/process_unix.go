@@ -78,7 +78,7 @@ func Owner(info os.FileInfo) (int, bool) {
 // Inode identifies a file's content between two looks at it.
 func Inode(info os.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Ino)
+		return st.Ino
 	}
 	return 0
 }

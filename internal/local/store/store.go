@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -85,20 +87,32 @@ func (s *Store) prepare() error {
 	return s.failed(s.backup(filepath.Join(filepath.Dir(s.path), BackupName)))
 }
 
-// open turns the library's panics over a damaged file into errors.
-func open(path string) (db *bolt.DB, err error) {
-	defer func() {
+// guard turns into an error what the library does over a damaged file: it panics, or
+// touches memory that is not mapped.
+func guard(err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
+			*err = fmt.Errorf("%v", r)
 		}
-	}()
+		debug.SetPanicOnFault(before)
+	}
+}
+
+func open(path string) (db *bolt.DB, err error) {
+	defer guard(&err)()
 	if info, statErr := os.Stat(path); statErr == nil && info.Size() == 0 {
 		return nil, errors.New("the file is empty")
 	}
 	return bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, PreLoadFreelist: true})
 }
 
+// check looks at everything once. The walk comes first because a guard holds for this
+// goroutine only, and the library checks in one of its own.
 func check(db *bolt.DB) error {
+	if err := walk(db); err != nil {
+		return err
+	}
 	return db.View(func(tx *bolt.Tx) error {
 		var first error
 		for err := range tx.Check() {
@@ -107,6 +121,29 @@ func check(db *bolt.DB) error {
 			}
 		}
 		return first
+	})
+}
+
+func walk(db *bolt.DB) (err error) {
+	info, err := os.Stat(db.Path())
+	if err != nil {
+		return err
+	}
+	defer guard(&err)()
+	tx, err := db.Begin(false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // also after a panic: closing waits for it
+	if tx.Size() > info.Size() {
+		return errors.New("the file is cut short")
+	}
+	var sum int // so that every byte is read
+	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+		return b.ForEach(func(k, v []byte) error {
+			sum += bytes.Count(k, []byte{0}) + bytes.Count(v, []byte{0})
+			return nil
+		})
 	})
 }
 

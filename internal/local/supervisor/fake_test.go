@@ -23,13 +23,13 @@ import (
 // --lifeline` it behaves as the class of the function says.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "run" {
-		os.Exit(fake(os.Args[3])) //nolint:forbidigo // the fake runner's exit code is what is tested
+		os.Exit(fake(os.Args[3]))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "sit" {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		select {}
 	}
-	os.Exit(m.Run()) //nolint:forbidigo // as the testing package documents
+	os.Exit(m.Run())
 }
 
 func fake(config string) int {
@@ -61,7 +61,7 @@ func fake(config string) int {
 		serve(f)
 		select {}
 	case "child":
-		c := exec.Command(os.Args[0], "sit") //nolint:gosec,noctx // a worker that outlives its instance
+		c := exec.Command(os.Args[0], "sit") // a worker that outlives its instance
 		c.Stdin, _ = os.Open("/dev/zero")
 		_ = c.Start()
 		note(f, c.Process.Pid)
@@ -83,11 +83,11 @@ func fake(config string) int {
 }
 
 func serve(f wire.File) {
-	l, err := net.Listen("unix", strings.TrimPrefix(f.Probe, "unix:")) //nolint:noctx // a fake
+	l, err := net.Listen("unix", strings.TrimPrefix(f.Probe, "unix:"))
 	if err != nil {
 		panic(err)
 	}
-	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:errcheck,gosec // a fake
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(wire.Status{Ready: true, Received: 7, Processed: 5, UserExceptions: 2})
 	}))
 }

@@ -187,10 +187,10 @@ func (i *instance) once() ending {
 	}
 	masks := newMask(i.s.options.Secrets())
 	log := newJournal(filepath.Join(i.dir, logFile), masks)
-	defer log.Close()
+	defer func() { _ = log.Close() }() // a log that cannot be finished is no reason to fail
 	i.update(func(s *state) { s.masks = masks })
 
-	cmd := exec.Command(i.s.options.Binary, "run", "--config", filepath.Join(i.dir, wireFile), "--lifeline") //nolint:gosec,noctx // our own binary; it ends as the lifeline says
+	cmd := exec.Command(i.s.options.Binary, "run", "--config", filepath.Join(i.dir, wireFile), "--lifeline") //nolint:noctx // it ends as the lifeline says
 	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = file.WorkDir, process.Bound(), outputDelay
 	cmd.Stdout, cmd.Stderr = log, log
 	lifeline, err := cmd.StdinPipe()

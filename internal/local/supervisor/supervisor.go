@@ -40,8 +40,11 @@ func (t Timing) withDefaults() Timing {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&t.FirstBackoff, 200 * time.Millisecond}, {&t.MaxBackoff, 30 * time.Second}, {&t.Healthy, 30 * time.Second},
-		{&t.Quick, 10 * time.Second}, {&t.KillAfter, 2 * time.Second},
+		{&t.FirstBackoff, 200 * time.Millisecond},
+		{&t.MaxBackoff, 30 * time.Second},
+		{&t.Healthy, 30 * time.Second},
+		{&t.Quick, 10 * time.Second},
+		{&t.KillAfter, 2 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

@@ -40,7 +40,7 @@ func newBed(t *testing.T, secrets ...string) bed {
 	t.Helper()
 	exe, err := os.Executable()
 	must(t, err)
-	sockets, err := os.MkdirTemp("/tmp", "fms")
+	sockets, err := os.MkdirTemp("/tmp", "fms") //nolint:usetesting // paths of sockets must be short
 	must(t, err)
 	b := bed{dir: t.TempDir(), out: t.TempDir()}
 	b.Supervisor = supervisor.New(supervisor.Options{

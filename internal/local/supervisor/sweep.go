@@ -3,9 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,36 +35,32 @@ func (i *instance) note(pid int) error {
 // Sweep ends every process that an earlier daemon noted and left behind. Call it
 // before anything is Set.
 func (s *Supervisor) Sweep(ctx context.Context) error {
-	var left []running
-	err := filepath.WalkDir(s.options.Dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && d.Name() == workDir {
-			return fs.SkipDir // the code's own files
-		}
-		if d.Name() != processFile {
-			return nil
-		}
-		if r, ok := readNote(path); ok && r.alive() {
-			left = append(left, r)
-			if err := process.Signal(r.PID, syscall.SIGKILL); err != nil {
-				return err
-			}
-		}
-		return os.Remove(path)
-	})
+	// kind/tenant/namespace/name/instance
+	notes, err := filepath.Glob(filepath.Join(glob(s.options.Dir), "*", "*", "*", "*", "*", processFile))
 	if err != nil {
 		return fmt.Errorf("sweep what the last daemon left: %w", err)
+	}
+	var left []running
+	for _, note := range notes {
+		r, ok := readNote(note)
+		if !ok || !r.alive() {
+			continue
+		}
+		left = append(left, r)
+		if err := process.Signal(r.PID, syscall.SIGKILL); err != nil {
+			return fmt.Errorf("end process %d of the last daemon: %w", r.PID, err)
+		}
 	}
 	for _, r := range left {
 		if err := r.gone(ctx); err != nil {
 			return err
 		}
 		s.options.Log.Warn("ended a process of the last daemon", "pid", r.PID)
+	}
+	for _, note := range notes {
+		if err := os.Remove(note); err != nil {
+			return fmt.Errorf("sweep what the last daemon left: %w", err)
+		}
 	}
 	return nil
 }
