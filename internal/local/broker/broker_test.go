@@ -94,6 +94,13 @@ func TestTopicDescribesItself(t *testing.T) {
 	}
 }
 
+func TestManyTopicsFit(t *testing.T) {
+	b := start(t, t.TempDir(), 0)
+	for i := range 300 {
+		must(t, b.CreateTopic(t.Context(), broker.Topic{Name: fmt.Sprintf("persistent://public/default/t%d", i)}))
+	}
+}
+
 func TestPartitionsOnlyGrow(t *testing.T) {
 	cases := map[string]struct {
 		have, want int

@@ -27,6 +27,11 @@ const (
 	// MaxMessage bounds one message with its headers.
 	MaxMessage = 8 << 20
 
+	// roomWithoutEnd keeps the server from counting the size limits of topics that
+	// nobody reads as taken: a few dozen of those would use up any disk. What is full
+	// is for the disk to say.
+	roomWithoutEnd = 1 << 60
+
 	startWithin = 30 * time.Second
 	callWithin  = 15 * time.Second
 )
@@ -64,7 +69,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		ServerName: "functionmesh-" + o.Platform,
 		Host:       "127.0.0.1", Port: port,
 		Username: o.User, Password: o.Password.Reveal(),
-		JetStream: true, StoreDir: o.Dir, SyncInterval: SyncInterval,
+		JetStream: true, StoreDir: o.Dir, SyncInterval: SyncInterval, JetStreamMaxStore: roomWithoutEnd,
 		MaxPayload: MaxMessage, MaxPending: 8 * MaxMessage,
 		NoSigs: true, DisableJetStreamBanner: true,
 	})
@@ -141,20 +146,20 @@ func (b *Broker) Recover() error {
 	if b.Err() == nil {
 		return nil
 	}
-	if err := b.server.EnableJetStream(&server.JetStreamConfig{StoreDir: b.options.Dir, SyncInterval: SyncInterval}); err != nil {
+	if err := b.server.EnableJetStream(&server.JetStreamConfig{StoreDir: b.options.Dir, SyncInterval: SyncInterval, MaxStore: roomWithoutEnd}); err != nil {
 		return b.full(fmt.Errorf("restart after a full disk: %w", err))
 	}
 	return nil
 }
 
-// full gives a failed call its class. The server says in words only that its disk is
-// full.
+// full gives a failed call its class. That its disk is full the server says in words,
+// if at all.
 func (b *Broker) full(err error) error {
 	if err == nil || engine.ClassOf(err) != "" {
 		return err
 	}
 	text := err.Error()
-	if process.NoSpace(err) || strings.Contains(text, "no space left") || strings.Contains(text, "insufficient storage") || strings.Contains(text, "insufficient resources") {
+	if process.NoSpace(err) || process.Full(b.options.Dir) || strings.Contains(text, "no space left") || strings.Contains(text, "insufficient storage") || strings.Contains(text, "insufficient resources") {
 		return &engine.Error{
 			Class: engine.Unavailable, Hint: "Free space on the disk of the data directory and repeat",
 			Err: fmt.Errorf("embedded broker: %w", err),

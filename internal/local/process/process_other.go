@@ -43,3 +43,6 @@ func NoSpace(error) bool { return false }
 
 // Terminate is refused here.
 func Terminate(int) error { return errors.ErrUnsupported }
+
+// Full is inert here.
+func Full(string) bool { return false }

@@ -90,3 +90,12 @@ func NoSpace(err error) bool {
 
 // Terminate asks one process to end.
 func Terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
+
+// Full reports whether the file system of dir has next to no space left.
+func Full(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return false
+	}
+	return st.Bavail*uint64(st.Bsize) < 1<<20 //nolint:gosec // the size of a block is positive
+}
