@@ -134,6 +134,20 @@ func TestUnknownProviderConfiguration(t *testing.T) {
 	}
 }
 
+func TestTenantThatIsUnknownReplacesNothing(t *testing.T) {
+	p := newPlatform("one")
+	config := enrichConfig(t)
+	c := newCore(t, p, "functionmesh_function", object{"tenant": "shop"})
+	c.apply(config)
+	c.clean()
+	c = c.as(p, object{"tenant": unknown})
+	planned, resp := c.plan(with(config, object{"state": "stopped"}))
+	c.clean()
+	if len(resp.RequiresReplace) > 0 || get(planned, "tenant") != "shop" {
+		t.Errorf("planned in %v, replacing for %v", get(planned, "tenant"), resp.RequiresReplace)
+	}
+}
+
 func TestTenantThatIsUnknownWhilePlanning(t *testing.T) {
 	p := newPlatform("one")
 	config := enrichConfig(t)

@@ -60,7 +60,7 @@ func (o *observed[S]) Schema(_ context.Context, _ datasource.SchemaRequest, resp
 // Read asks the platform. An absent object is an error: a data source has no way to
 // say "nothing".
 func (o *observed[S]) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	named, err := o.inherit(req.Config.Raw, req.Config.Raw)
+	named, err := o.inherit(req.Config.Raw, req.Config.Raw, tftypes.Value{})
 	if err != nil {
 		resp.Diagnostics.AddError("Configuration cannot be read", err.Error())
 		return

@@ -19,7 +19,7 @@ func (m *managed[S]) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 	if req.Plan.Raw.IsNull() {
 		return
 	}
-	planned, err := m.inherit(req.Config.Raw, req.Plan.Raw)
+	planned, err := m.inherit(req.Config.Raw, req.Plan.Raw, req.State.Raw)
 	if err != nil {
 		resp.Diagnostics.AddError("Plan cannot be made", err.Error())
 		return
@@ -42,8 +42,10 @@ func (m *managed[S]) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 	}
 }
 
-// inherit gives an object that names no tenant or namespace the provider's.
-func (m *managed[S]) inherit(config, planned tftypes.Value) (tftypes.Value, error) {
+// inherit gives an object that names no tenant or namespace the provider's. While that
+// is unknown, an object that exists stays where it is: to plan a replacement because
+// of what may turn out to be the same would be worse.
+func (m *managed[S]) inherit(config, planned, state tftypes.Value) (tftypes.Value, error) {
 	said, err := children(config)
 	if err != nil {
 		return planned, err
@@ -52,13 +54,21 @@ func (m *managed[S]) inherit(config, planned tftypes.Value) (tftypes.Value, erro
 	if err != nil {
 		return planned, err
 	}
+	before, err := children(state)
+	if err != nil {
+		return planned, err
+	}
 	for _, name := range m.keyAttributes() {
 		if name == attrName || !said[name].IsNull() {
 			continue
 		}
-		attrs[name] = tftypes.NewValue(tftypes.String, tftypes.UnknownValue)
-		if w := m.parent(name); !w.Unknown {
+		switch w := m.parent(name); {
+		case !w.Unknown:
 			attrs[name] = tftypes.NewValue(tftypes.String, w.Text)
+		case isSet(before[name]):
+			attrs[name] = before[name]
+		default:
+			attrs[name] = unknownText()
 		}
 	}
 	return tftypes.NewValue(planned.Type(), attrs), nil

@@ -111,7 +111,7 @@ func (m *managed[S]) Delete(ctx context.Context, req resource.DeleteRequest, res
 // digests of code as they are now.
 func (m *managed[S]) prepare(ctx context.Context, j job[S], config tftypes.Value) job[S] {
 	out := j.out
-	named, err := m.inherit(config, j.plan)
+	named, err := m.settle(config, j.plan)
 	if err != nil {
 		out.diags.AddError("Plan cannot be read", err.Error())
 		return j
@@ -131,6 +131,21 @@ func (m *managed[S]) prepare(ctx context.Context, j job[S], config tftypes.Value
 		j.want = engine.Object[S]{Spec: m.Entity.Default(s), Marks: engine.Marks{Owner: m.session.Owner}}
 	}
 	return j
+}
+
+// settle names the tenant and namespace that were unknown while planning. What the
+// plan knew stands.
+func (m *managed[S]) settle(config, planned tftypes.Value) (tftypes.Value, error) {
+	attrs, err := children(planned)
+	if err != nil {
+		return planned, err
+	}
+	for _, name := range m.keyAttributes() {
+		if !isSet(attrs[name]) {
+			return m.inherit(config, planned, tftypes.Value{})
+		}
+	}
+	return planned, nil
 }
 
 // connect opens the platform; nil means that a diagnostic says why not.
