@@ -493,3 +493,49 @@ func TestMeshListAndAct(t *testing.T) {
 		t.Errorf("Act on nothing: %v", err)
 	}
 }
+
+// late is a component client whose first lists miss what is being made meanwhile.
+type late struct {
+	*enginetest.Memory[spec.Component]
+	missing *int
+}
+
+func (l late) List(ctx context.Context, in engine.Key) ([]engine.Observed[spec.Component], error) {
+	if *l.missing--; *l.missing >= 0 {
+		return nil, nil
+	}
+	return l.Memory.List(ctx, in)
+}
+
+// Two applies of one mesh at once: a component that the other one just made, of
+// another mind even, is made what is wanted. One of another mesh is not.
+func TestMeshCreateMeetsAnother(t *testing.T) {
+	cases := map[string]struct {
+		marks engine.Marks
+		class engine.Class
+	}{
+		"OfOurMesh":     {marks: engine.Marks{Owner: "terraform", Mesh: "lines"}},
+		"OfAnotherMesh": {marks: engine.Marks{Owner: "terraform", Mesh: "other"}, class: engine.Exists},
+		"StandingAlone": {marks: engine.Marks{Owner: "terraform"}, class: engine.Exists},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform()
+			other := lines().Member(spec.KindFunction, "enrich", lines().Functions["enrich"])
+			other.Parallelism = new(7)
+			p.kinds[spec.KindFunction].Put(engine.Object[spec.Component]{Spec: other, Marks: c.marks})
+			once := 1
+			e := catalog.Mesh().Engine(catalog.NewMeshClient(map[spec.Kind]engine.Client[spec.Component]{
+				spec.KindSource: p.kinds[spec.KindSource], spec.KindSink: p.kinds[spec.KindSink],
+				spec.KindFunction: late{p.kinds[spec.KindFunction], &once},
+			}))
+			if _, err := e.Create(t.Context(), meshObject(lines()), engine.CreateOptions{}); engine.ClassOf(err) != c.class {
+				t.Fatalf("Create: %v, want class %q", err, c.class)
+			}
+			have, err := p.kinds[spec.KindFunction].Observe(t.Context(), componentKey(spec.KindFunction, "lines-enrich"))
+			if touched := *have.Spec.Parallelism != 7; err != nil || touched != (c.class == "") {
+				t.Errorf("parallelism is %d, %v", *have.Spec.Parallelism, err)
+			}
+		})
+	}
+}

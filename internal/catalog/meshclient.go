@@ -115,14 +115,23 @@ func foreignMember(mesh string, id memberID, m memberObject) error {
 	}
 }
 
-// create makes one component.
+// create makes one component. One that exists is refused when it is not of this mesh;
+// of this mesh it is another writer's, a moment ago, and is made what is wanted.
 func (c *meshClient) create(ctx context.Context, want engine.Object[spec.Mesh], component spec.Component) error {
 	e, err := c.engine(component.Kind)
 	if err != nil {
 		return err
 	}
-	_, err = e.Create(ctx, memberOf(want, component), engine.CreateOptions{})
-	return within(idOf(want.Spec.Name, component), err)
+	id, object := idOf(want.Spec.Name, component), memberOf(want, component)
+	_, err = e.Create(ctx, object, engine.CreateOptions{})
+	if !engine.Is(err, engine.Exists) {
+		return within(id, err)
+	}
+	_, err = e.Update(ctx, object, engine.UpdateOptions{Replace: true})
+	if engine.Is(err, engine.NotFound) {
+		err = engine.New(engine.Conflict, err) // and gone again
+	}
+	return within(id, err)
 }
 
 // within puts a component's failure to its place in the mesh.

@@ -77,7 +77,7 @@ func (e *Engine[S]) converge(ctx context.Context, key Key, want Object[S]) (Outc
 
 // change turns have into want, once.
 func (e *Engine[S]) change(ctx context.Context, have Observed[S], want Object[S], opts changeOptions) (Outcome[S], error) {
-	if want.Marks.Owner != "" && have.Marks.Mesh != want.Marks.Mesh {
+	if claims(want.Marks) && have.Marks.Mesh != want.Marks.Mesh {
 		return Outcome[S]{}, foreign(have.Marks, want.Marks)
 	}
 	if opts.Owned != nil {
@@ -146,6 +146,10 @@ func (e *Engine[S]) afterFailure(ctx context.Context, want Object[S], out Outcom
 	return out
 }
 
+// claims says whether a caller says whose an object is. One that does not changes
+// values and no mark.
+func claims(m Marks) bool { return m.Owner != "" || m.Mesh != "" }
+
 // kept merges marks: an update never takes an object from its owner, and a caller
 // that claims nothing changes no mark.
 func kept(have, want Marks) Marks {
@@ -154,7 +158,7 @@ func kept(have, want Marks) Marks {
 	if have.Owner != "" {
 		m.Owner = have.Owner
 	}
-	if want.Owner == "" {
+	if !claims(want) {
 		m.Mesh = have.Mesh
 		if m.Digest == "" {
 			m.Digest = have.Digest
