@@ -109,10 +109,13 @@ func (a *api) classify(ctx context.Context, x *exchange, err error) error {
 	}
 	var refused rest.Error
 	if errors.As(err, &refused) {
-		return &engine.Error{
-			Class: classOf(x, refused), Path: x.answer.Get(pulsarform.HeaderField),
-			Hint: x.answer.Get(pulsarform.HeaderHint), Err: errors.New(reason(refused)),
+		field, hint := x.answer.Get(pulsarform.HeaderField), x.answer.Get(pulsarform.HeaderHint)
+		// The reason is whole, for clients that read nothing else.
+		text := strings.TrimPrefix(reason(refused), field+": ")
+		if hint != "" {
+			text = strings.TrimSuffix(text, ". "+hint)
 		}
+		return &engine.Error{Class: classOf(x, refused), Path: field, Hint: hint, Err: errors.New(text)}
 	}
 	if x.status != 0 {
 		return &answerError{url: a.url, err: err}

@@ -66,8 +66,11 @@ func failAs(w http.ResponseWriter, err error, status int) {
 	if errors.As(err, &e) {
 		header(w, pulsarform.HeaderField, e.Path)
 		header(w, pulsarform.HeaderHint, e.Hint)
-		if e.Hint == "" && e.Path == "" && e.Err != nil && e.Key.Name == "" {
-			reason = e.Err.Error()
+		// Whoever asked knows what for: the path names it.
+		if named, _ := err.(*engine.Error); named != nil && named.Err != nil { //nolint:errorlint // a wrapper's text must stay
+			anonymous := *named
+			anonymous.Key = engine.Key{}
+			reason = anonymous.Error()
 		}
 	}
 	refuse(w, status, classOf(err), reason)
