@@ -141,6 +141,10 @@ func classOf(x *exchange, refused rest.Error) engine.Class {
 		return engine.Exists
 	case refused.Code == http.StatusBadRequest && strings.Contains(text, "doesn't exist"):
 		return engine.NotFound
+	case refused.Code == http.StatusInternalServerError && strings.Contains(text, "alreadyexistsexception"):
+		return engine.Exists // two creations at once
+	case refused.Code == http.StatusInternalServerError && strings.Contains(text, "badversionexception"):
+		return engine.Conflict // two changes at once
 	case refused.Code == http.StatusPreconditionFailed:
 		return engine.Invalid // Pulsar answers so to names and numbers that it refuses
 	}

@@ -89,13 +89,13 @@ func (c *components) expanded(raw json.RawMessage, out *engine.Observed[spec.Com
 	if err := json.Unmarshal(e.Status, &out.Status); err != nil {
 		return fmt.Errorf("the status cannot be read: %w", err)
 	}
-	return c.decode(e.Config, out)
+	return c.decode(e.Config, true, out)
 }
 
 // plain reads what a Pulsar says in two answers. Its worker does not store whether a
 // component is stopped; the instances tell.
 func (c *components) plain(ctx context.Context, key engine.Key, raw json.RawMessage, out *engine.Observed[spec.Component]) error {
-	if err := c.decode(raw, out); err != nil {
+	if err := c.decode(raw, false, out); err != nil {
 		return err
 	}
 	var s workerStatus
@@ -113,12 +113,16 @@ func (c *components) plain(ctx context.Context, key engine.Key, raw json.RawMess
 	return nil
 }
 
-func (c *components) decode(config json.RawMessage, out *engine.Observed[spec.Component]) error {
+// decode reads a configuration; one that is not whole has Pulsar's defaults filled in.
+func (c *components) decode(config json.RawMessage, whole bool, out *engine.Observed[spec.Component]) error {
 	d, err := pulsarform.Decode(c.kind, config)
 	if err != nil {
 		return fmt.Errorf("the configuration cannot be read: %w", err)
 	}
 	out.Spec = d.Component
+	if !whole {
+		blank(&out.Spec, d.Envelope.Rest[explicitKey])
+	}
 	out.Marks = engine.Marks{
 		Owner: d.Envelope.Owner, Mesh: d.Envelope.Mesh, Creating: d.Envelope.Creating, Digest: d.Envelope.Digest,
 	}

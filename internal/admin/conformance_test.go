@@ -76,7 +76,7 @@ func start(t *testing.T, network string) *platform {
 		components: map[spec.Kind]*enginetest.Memory[spec.Component]{},
 		code:       &codeStore{files: map[string][]byte{}},
 	}
-	p.tenants.Markless, p.namespaces.Markless = true, true
+	p.tenants.Markless = true
 	p.namespaces.Parent = func(k engine.Key) bool { return k.Tenant != "nowhere" }
 	p.topics.Parent = p.namespaces.Parent
 	p.tenants.Put(engine.Object[spec.Tenant]{Spec: spec.Tenant{Name: "public"}})
@@ -163,6 +163,69 @@ func TestTopicConformance(t *testing.T) {
 			Faults: func(engine.Client[spec.Topic]) enginetest.Faults { return last.topics },
 		})
 	})
+}
+
+// Nothing of a namespace can change, so that the suite's cases of updates do not apply.
+func TestNamespaces(t *testing.T) {
+	networks(t, func(t *testing.T, network string) {
+		client := start(t, network).clients.Namespaces
+		namespaceLife(t, client, engine.TakenOver)
+		e := catalog.Namespace().Engine(client)
+		want := engine.Object[spec.Namespace]{Spec: spec.Namespace{Tenant: "public", Name: "marked"}, Marks: engine.Marks{Owner: "us"}}
+		if _, err := e.Create(t.Context(), want, engine.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, marks := range []engine.Marks{{Owner: "them", Creating: true}, {Owner: "us"}} {
+			have, err := e.Observe(t.Context(), e.Key(want.Spec))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Marks = marks
+			if err := client.Update(t.Context(), have, want, nil); err != nil {
+				t.Errorf("mark as %+v: %v", marks, err)
+			}
+		}
+		if have, err := e.Observe(t.Context(), e.Key(want.Spec)); err != nil || have.Marks.Owner != "us" || have.Marks.Creating {
+			t.Errorf("marks: %+v, %v", have.Marks, err)
+		}
+	})
+}
+
+// namespaceLife creates and deletes a namespace. Again is what a repeated create of
+// ours does; "" where the platform keeps no marks and it is refused.
+func namespaceLife(t *testing.T, client engine.Client[spec.Namespace], again engine.Action) {
+	t.Helper()
+	e := catalog.Namespace().Engine(client)
+	want := engine.Object[spec.Namespace]{Spec: spec.Namespace{Tenant: "public", Name: "fm-life"}, Marks: engine.Marks{Owner: "us"}}
+	other, orphan := want, want
+	other.Marks.Owner, orphan.Spec.Tenant = "them", "nowhere"
+	if err := e.Delete(t.Context(), e.Key(want.Spec), engine.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := e.Create(t.Context(), want, engine.CreateOptions{}); err != nil || !out.Observed.Found {
+		t.Fatalf("create: %q %v", out.Action, err)
+	}
+	out, err := e.Create(t.Context(), want, engine.CreateOptions{})
+	if out.Action != again && !engine.Is(err, engine.Exists) {
+		t.Errorf("create again: %q %v, want %q", out.Action, err, again)
+	}
+	if _, err := e.Create(t.Context(), other, engine.CreateOptions{}); !engine.Is(err, engine.Exists) {
+		t.Errorf("a second owner: %v", err)
+	}
+	if _, err := e.Create(t.Context(), other, engine.CreateOptions{Adopt: true}); err != nil {
+		t.Errorf("adopt: %v", err)
+	}
+	if _, err := e.Create(t.Context(), orphan, engine.CreateOptions{}); !engine.Is(err, engine.NotFound) {
+		t.Errorf("without a tenant: %v", err)
+	}
+	if _, err := e.Observe(t.Context(), e.Key(orphan.Spec)); !engine.Is(err, engine.NotFound) {
+		t.Errorf("observe without a tenant: %v", err)
+	}
+	for range 2 {
+		if err := e.Delete(t.Context(), e.Key(want.Spec), engine.DeleteOptions{Force: true}); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+	}
 }
 
 func TestTenantConformance(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/pulsar-client-go/pulsaradmin/pkg/utils"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/pulsarform"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
@@ -41,20 +42,25 @@ func observed[S any](ctx context.Context, a *api, x *exchange, s S, err error) (
 	return out, nil
 }
 
-// Create implements engine.Client. A Pulsar wants clusters to be named; those it has
-// are meant where none are.
+// write sends a tenant. A Pulsar wants clusters to be named; those it has are meant
+// where none are.
+func (c *tenants) write(ctx context.Context, data utils.TenantData, send func(context.Context, utils.TenantData) error) error {
+	x, err := c.call(ctx, func(ctx context.Context) error { return send(ctx, data) })
+	if !engine.Is(err, engine.Invalid) || ours(x) || len(data.AllowedClusters) > 0 {
+		return err
+	}
+	if data.AllowedClusters, err = c.clusters(ctx); err == nil {
+		_, err = c.call(ctx, func(ctx context.Context) error { return send(ctx, data) })
+	}
+	return err
+}
+
+// Create implements engine.Client.
 func (c *tenants) Create(ctx context.Context, want engine.Object[spec.Tenant]) (engine.Observed[spec.Tenant], error) {
 	data := utils.TenantData{
 		Name: want.Spec.Name, AdminRoles: orEmpty(want.Spec.AdminRoles), AllowedClusters: orEmpty(want.Spec.AllowedClusters),
 	}
-	create := func(ctx context.Context) error { return c.pulsar.Tenants().CreateWithContext(ctx, data) }
-	x, err := c.call(ctx, create)
-	if engine.Is(err, engine.Invalid) && !ours(x) && len(data.AllowedClusters) == 0 {
-		if data.AllowedClusters, err = c.clusters(ctx); err == nil {
-			_, err = c.call(ctx, create)
-		}
-	}
-	if err != nil {
+	if err := c.write(ctx, data, c.pulsar.Tenants().CreateWithContext); err != nil {
 		return engine.Observed[spec.Tenant]{}, err
 	}
 	return c.Observe(ctx, keyOf(spec.KindTenant, "", "", want.Spec.Name))
@@ -73,8 +79,7 @@ func (c *tenants) Update(ctx context.Context, have engine.Observed[spec.Tenant],
 		data.AllowedClusters = want.Spec.AllowedClusters
 	}
 	data.AdminRoles, data.AllowedClusters = orEmpty(data.AdminRoles), orEmpty(data.AllowedClusters)
-	_, err := c.call(ctx, func(ctx context.Context) error { return c.pulsar.Tenants().UpdateWithContext(ctx, data) })
-	return err
+	return c.write(ctx, data, c.pulsar.Tenants().UpdateWithContext)
 }
 
 // Delete implements engine.Client.
@@ -99,12 +104,13 @@ func (c *tenants) List(ctx context.Context, _ engine.Key) ([]engine.Observed[spe
 	return observeAll(ctx, c, keys)
 }
 
-// namespaces drives namespaces. They have no room for marks.
+// namespaces drives namespaces. Marks are properties with a reserved prefix, on our own
+// server only.
 type namespaces struct{ *api }
 
 // Observe implements engine.Client.
 func (c *namespaces) Observe(ctx context.Context, key engine.Key) (engine.Observed[spec.Namespace], error) {
-	var policies any // none of them has a word in spec
+	var policies namespacePolicies
 	x, err := c.call(ctx, func(ctx context.Context) error {
 		return c.rest.GetWithContext(ctx, namespacePath(key.Tenant, key.Name), &policies)
 	})
@@ -115,37 +121,69 @@ func (c *namespaces) Observe(ctx context.Context, key engine.Key) (engine.Observ
 			return engine.Observed[spec.Namespace]{}, missing
 		}
 	}
-	return observed(ctx, c.api, x, spec.Namespace{Tenant: key.Tenant, Name: key.Name}, err)
+	out, err := observed(ctx, c.api, x, spec.Namespace{Tenant: key.Tenant, Name: key.Name}, err)
+	if out.Found {
+		out.Marks = marksIn(policies.Properties)
+	}
+	return out, err
+}
+
+// namespacePolicies is what we know of a namespace's policies: none but the properties
+// has a word in spec.
+type namespacePolicies struct {
+	Properties map[string]string `json:"properties"`
 }
 
 func namespacePath(tenant, name string) string {
 	return "/admin/v2/namespaces/" + url.PathEscape(tenant) + "/" + url.PathEscape(name)
 }
 
-// Create implements engine.Client.
+// Create implements engine.Client. A Pulsar is given no marks: with policies in the
+// request it would no longer choose the number of bundles itself, and properties that
+// are set right after a creation may overwrite the whole of its policies (4.0.8), as if
+// the namespace had none. So after a lost answer the namespace is reported as existing.
 func (c *namespaces) Create(ctx context.Context, want engine.Object[spec.Namespace]) (engine.Observed[spec.Namespace], error) {
 	s := want.Spec
-	_, err := c.call(ctx, func(ctx context.Context) error {
-		return c.pulsar.Namespaces().CreateNamespaceWithContext(ctx, s.Tenant+"/"+s.Name)
-	})
+	var names any
+	x, err := c.call(ctx, func(ctx context.Context) error { return c.rest.GetWithContext(ctx, "/admin/v2/clusters", &names) })
+	if err != nil {
+		return engine.Observed[spec.Namespace]{}, err
+	}
+	path, marks := namespacePath(s.Tenant, s.Name), properties(want.Marks, nil)
+	var policies any
+	if ours(x) {
+		policies = namespacePolicies{marks}
+	}
+	_, err = c.call(ctx, func(ctx context.Context) error { return c.rest.PutWithContext(ctx, path, policies) })
 	if err != nil {
 		return engine.Observed[spec.Namespace]{}, err
 	}
 	return c.Observe(ctx, keyOf(spec.KindNamespace, s.Tenant, "", s.Name))
 }
 
-// Update implements engine.Client: there is nothing to change yet but what replaces.
-func (c *namespaces) Update(ctx context.Context, have engine.Observed[spec.Namespace], _ engine.Object[spec.Namespace], changes []engine.Change) error {
-	now, err := c.Observe(ctx, keyOf(spec.KindNamespace, have.Spec.Tenant, "", have.Spec.Name))
-	switch {
-	case err != nil:
-		return err
-	case !now.Found:
-		return engine.New(engine.NotFound, errors.New("it is gone"))
-	case len(changes) > 0:
+// Update implements engine.Client: there is nothing to change but the marks.
+func (c *namespaces) Update(ctx context.Context, have engine.Observed[spec.Namespace], want engine.Object[spec.Namespace], changes []engine.Change) error {
+	if len(changes) > 0 {
 		return &engine.Error{Class: engine.Immutable, Path: changes[0].Path, Err: errors.New("it cannot be changed in place")}
 	}
-	return nil
+	if want.Marks.Owner == "" {
+		want.Marks.Owner = have.Marks.Owner
+	}
+	path := namespacePath(have.Spec.Tenant, have.Spec.Name)
+	var now namespacePolicies
+	x, err := c.call(ctx, func(ctx context.Context) error { return c.rest.GetWithContext(ctx, path, &now) })
+	if err != nil || !ours(x) {
+		return err
+	}
+	_, err = c.call(ctx, func(ctx context.Context) error {
+		return c.rest.PutWithContext(ctx, path+"/properties", properties(want.Marks, nil))
+	})
+	if err == nil && have.Marks.Creating && !want.Marks.Creating {
+		_, err = c.call(ctx, func(ctx context.Context) error {
+			return c.rest.DeleteWithContext(ctx, path+"/property/"+pulsarform.PropertyCreating)
+		})
+	}
+	return err
 }
 
 // Delete implements engine.Client.
@@ -156,22 +194,19 @@ func (c *namespaces) Delete(ctx context.Context, have engine.Observed[spec.Names
 // List implements engine.Lister.
 func (c *namespaces) List(ctx context.Context, in engine.Key) ([]engine.Observed[spec.Namespace], error) {
 	var names []string
-	x, err := c.call(ctx, func(ctx context.Context) (err error) {
+	_, err := c.call(ctx, func(ctx context.Context) (err error) {
 		names, err = c.pulsar.Namespaces().GetNamespacesWithContext(ctx, in.Tenant)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	id, err := c.platform(ctx, x)
-	out := make([]engine.Observed[spec.Namespace], 0, len(names))
+	keys := make([]engine.Key, 0, len(names))
 	for _, full := range names {
 		tenant, name, _ := strings.Cut(full, "/")
-		o := engine.Observed[spec.Namespace]{Found: true, Platform: id, Status: engine.Status{Phase: engine.Ready}}
-		o.Spec = spec.Namespace{Tenant: tenant, Name: name}
-		out = append(out, o)
+		keys = append(keys, keyOf(spec.KindNamespace, tenant, "", name))
 	}
-	return out, err
+	return observeAll(ctx, c, keys)
 }
 
 // remove deletes by path; what is not there is deleted already.

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -40,19 +41,28 @@ func realPulsar(t *testing.T, namespace string) catalog.Clients {
 }
 
 func TestTopicsOnAPulsar(t *testing.T) {
-	topic := spec.Topic{Tenant: "public", Namespace: "fm-topics", Name: "orders é", Partitions: ptr(2), Properties: map[string]string{"a": "1"}}
+	topic := spec.Topic{Tenant: "public", Namespace: "fm-flows", Name: "orders é", Partitions: ptr(2), Properties: map[string]string{"a": "1"}}
 	changed := topic.Clone()
 	changed.Properties = map[string]string{"a": "2", "b": "x y"}
 	orphan := topic.Clone()
 	orphan.Tenant = "nowhere"
 	enginetest.Run(t, enginetest.Suite[spec.Topic]{
-		New:    func(t *testing.T) engine.Client[spec.Topic] { return realPulsar(t, "fm-topics").Topics },
+		New:    func(t *testing.T) engine.Client[spec.Topic] { return realPulsar(t, "fm-flows").Topics },
 		Engine: catalog.Topic().Engine,
 		Want:   topic, Changed: changed, Orphan: &orphan,
 	})
 }
 
+func TestNamespacesOnAPulsar(t *testing.T) {
+	namespaceLife(t, realPulsar(t, "fm-other").Namespaces, "")
+}
+
 func TestTenantsOnAPulsar(t *testing.T) {
+	public, err := realPulsar(t, "fm-tenants").Tenants.Observe(t.Context(), engine.Key{Kind: "tenant", Name: "public"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clusters := public.Spec.AllowedClusters
 	enginetest.Run(t, enginetest.Suite[spec.Tenant]{
 		New: func(t *testing.T) engine.Client[spec.Tenant] {
 			clients := realPulsar(t, "fm-tenants")
@@ -63,8 +73,8 @@ func TestTenantsOnAPulsar(t *testing.T) {
 			return clients.Tenants
 		},
 		Engine:  catalog.Tenant().Engine,
-		Want:    spec.Tenant{Name: "fm-acme", AdminRoles: []string{"a"}},
-		Changed: spec.Tenant{Name: "fm-acme", AdminRoles: []string{"a", "b"}},
+		Want:    spec.Tenant{Name: "fm-acme", AdminRoles: []string{"a"}, AllowedClusters: clusters},
+		Changed: spec.Tenant{Name: "fm-acme", AdminRoles: []string{"a", "b"}, AllowedClusters: clusters},
 	})
 }
 
@@ -110,7 +120,7 @@ func TestFunctionsOnAPulsar(t *testing.T) {
 	entity := catalog.Component(spec.KindFunction)
 	e := entity.Engine(clients.Components[spec.KindFunction])
 	want := engine.Object[spec.Component]{Marks: engine.Marks{Owner: "us"}, Spec: spec.Component{
-		Tenant: "public", Namespace: "fm-functions", Name: "f",
+		Tenant: "public", Namespace: "fm-functions", Name: fmt.Sprintf("f%d", time.Now().UnixNano()), // a Pulsar keeps packages of deleted functions
 		Runtime: &spec.Runtime{Java: &spec.Code{File: jar, Class: "org.apache.pulsar.functions.api.examples.ExclamationFunction"}},
 		Inputs:  map[string]spec.Input{"in": {}}, Output: &spec.Output{Topic: "out"}, UserConfig: `{"a":"b"}`,
 	}}

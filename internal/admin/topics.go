@@ -65,8 +65,7 @@ func (m metadata) fill(o *engine.Object[spec.Topic]) {
 	if m.Partitions > 0 {
 		o.Spec.Partitions = &m.Partitions
 	}
-	o.Marks.Owner = m.Properties[pulsarform.PropertyOwner]
-	o.Marks.Creating = m.Properties[pulsarform.PropertyCreating] == "true"
+	o.Marks = marksIn(m.Properties)
 	for k, v := range m.Properties {
 		if strings.HasPrefix(k, pulsarform.PropertyPrefix) {
 			continue
@@ -78,15 +77,23 @@ func (m metadata) fill(o *engine.Object[spec.Topic]) {
 	}
 }
 
-func properties(o engine.Object[spec.Topic]) map[string]string {
-	out := maps.Clone(o.Spec.Properties)
+// marksIn reads our marks among the properties of a topic or a namespace.
+func marksIn(all map[string]string) engine.Marks {
+	return engine.Marks{
+		Owner: all[pulsarform.PropertyOwner], Creating: all[pulsarform.PropertyCreating] == "true",
+	}
+}
+
+// properties are a user's own with our marks among them.
+func properties(marks engine.Marks, own map[string]string) map[string]string {
+	out := maps.Clone(own)
 	if out == nil {
 		out = map[string]string{}
 	}
-	if o.Marks.Owner != "" {
-		out[pulsarform.PropertyOwner] = o.Marks.Owner
+	if marks.Owner != "" {
+		out[pulsarform.PropertyOwner] = marks.Owner
 	}
-	if o.Marks.Creating {
+	if marks.Creating {
 		out[pulsarform.PropertyCreating] = "true"
 	}
 	return out
@@ -109,7 +116,7 @@ func (c *topics) Create(ctx context.Context, want engine.Object[spec.Topic]) (en
 		return engine.Observed[spec.Topic]{}, engine.New(engine.Invalid, err)
 	}
 	x, err := c.call(ctx, func(ctx context.Context) error {
-		return c.pulsar.Topics().CreateWithPropertiesWithContext(ctx, *name, partitions(want.Spec), properties(want))
+		return c.pulsar.Topics().CreateWithPropertiesWithContext(ctx, *name, partitions(want.Spec), properties(want.Marks, want.Spec.Properties))
 	})
 	if engine.Is(err, engine.Exists) && !ours(x) {
 		err = c.claim(ctx, want, err)
@@ -169,7 +176,7 @@ func (c *topics) Update(ctx context.Context, have engine.Observed[spec.Topic], w
 	if target.Marks.Owner == "" {
 		target.Marks.Owner = have.Marks.Owner
 	}
-	return c.setProperties(ctx, key, *name, properties(have.Object), properties(target))
+	return c.setProperties(ctx, key, *name, properties(have.Marks, have.Spec.Properties), properties(target.Marks, target.Spec.Properties))
 }
 
 func (c *topics) setProperties(ctx context.Context, key engine.Key, name utils.TopicName, have, want map[string]string) error {

@@ -81,6 +81,9 @@ func (s *server) namespaceRoutes(r chi.Router) {
 	r.Get("/namespaces/{tenant}/{name}", s.getNamespace)
 	r.Put("/namespaces/{tenant}/{name}", s.putNamespace)
 	r.Get("/namespaces/{tenant}/{namespace}/topics", s.listTopics)
+	r.Get("/namespaces/{tenant}/{name}/properties", s.getNamespaceProperties)
+	r.Put("/namespaces/{tenant}/{name}/properties", s.putNamespaceProperties)
+	r.Delete("/namespaces/{tenant}/{name}/property/{key}", s.deleteNamespaceProperty)
 	r.Delete("/namespaces/{tenant}/{name}", func(w http.ResponseWriter, r *http.Request) {
 		done(w, remove(r, s.Clients.Namespaces, keyOf(r, spec.KindNamespace)))
 	})
@@ -101,38 +104,103 @@ func (s *server) listNamespaces(w http.ResponseWriter, r *http.Request) {
 	answerOr(w, names, err)
 }
 
-// getNamespace answers the policies of a namespace: it has none but its cluster.
+// getNamespace answers the policies of a namespace: it has none but its cluster, and
+// our marks.
 func (s *server) getNamespace(w http.ResponseWriter, r *http.Request) {
-	_, err := observe(r.Context(), s.Clients.Namespaces, keyOf(r, spec.KindNamespace))
-	answerOr(w, map[string]any{"replication_clusters": []string{s.cluster()}}, err)
+	have, err := observe(r.Context(), s.Clients.Namespaces, keyOf(r, spec.KindNamespace))
+	answerOr(w, map[string]any{
+		"replication_clusters": []string{s.cluster()}, "properties": markProperties(have.Marks),
+	}, err)
 }
 
 func (s *server) putNamespace(w http.ResponseWriter, r *http.Request) {
 	n := spec.Namespace{Tenant: param(r, "tenant"), Name: param(r, "name")}
+	want := engine.Object[spec.Namespace]{Spec: n}
 	err := problems(catalog.Namespace().Validate(n))
 	if err == nil {
-		err = checkPolicies(r)
+		want.Marks, err = readPolicies(r)
 	}
 	if err == nil {
-		_, err = s.Clients.Namespaces.Create(r.Context(), engine.Object[spec.Namespace]{Spec: n})
+		_, err = s.Clients.Namespaces.Create(r.Context(), want)
 	}
 	done(w, err)
 }
 
-// checkPolicies refuses what a new namespace cannot be given here. Clients write
-// unset policies as null, false, zero or empty.
-func checkPolicies(r *http.Request) error {
+// readPolicies takes our marks out of the policies of a new namespace and refuses what
+// it cannot be given here. Clients write unset policies as null, false, zero or empty.
+func readPolicies(r *http.Request) (engine.Marks, error) {
 	var policies map[string]any
 	if err := readJSON(r, &policies); err != nil {
+		return engine.Marks{}, err
+	}
+	marks := engine.Marks{}
+	for _, name := range spec.SortedKeys(policies) {
+		switch {
+		case name == "bundles" || name == "replication_clusters" || isEmpty(policies[name]):
+		case name == "properties":
+			given := map[string]string{}
+			all, _ := policies[name].(map[string]any)
+			for k, v := range all {
+				given[k], _ = v.(string)
+			}
+			var err error
+			if marks, err = marksIn(given); err != nil {
+				return marks, err
+			}
+		default:
+			return marks, invalid("", "the policy %s cannot be honoured here", name)
+		}
+	}
+	return marks, nil
+}
+
+// marksIn reads properties of a namespace, which has no others than our marks.
+func marksIn(properties map[string]string) (engine.Marks, error) {
+	o := topicObject(engine.Key{}, partitionsBody{Properties: properties})
+	if len(o.Spec.Properties) > 0 {
+		return o.Marks, invalid("", "properties of namespaces are not kept here")
+	}
+	return o.Marks, nil
+}
+
+func markProperties(m engine.Marks) map[string]string {
+	return propertiesOf(engine.Object[spec.Topic]{Marks: m})
+}
+
+func (s *server) getNamespaceProperties(w http.ResponseWriter, r *http.Request) {
+	have, err := observe(r.Context(), s.Clients.Namespaces, keyOf(r, spec.KindNamespace))
+	answerOr(w, markProperties(have.Marks), err)
+}
+
+func (s *server) putNamespaceProperties(w http.ResponseWriter, r *http.Request) {
+	given := map[string]string{}
+	err := readJSON(r, &given)
+	if err == nil {
+		err = s.markNamespace(r, func(all map[string]string) {
+			for k, v := range given {
+				all[k] = v
+			}
+		})
+	}
+	done(w, err)
+}
+
+func (s *server) deleteNamespaceProperty(w http.ResponseWriter, r *http.Request) {
+	done(w, s.markNamespace(r, func(all map[string]string) { delete(all, param(r, "key")) }))
+}
+
+func (s *server) markNamespace(r *http.Request, change func(map[string]string)) error {
+	have, err := observe(r.Context(), s.Clients.Namespaces, keyOf(r, spec.KindNamespace))
+	if err != nil {
 		return err
 	}
-	for _, name := range spec.SortedKeys(policies) {
-		if name == "bundles" || name == "replication_clusters" || isEmpty(policies[name]) {
-			continue
-		}
-		return invalid("", "the policy %s cannot be honoured here", name)
+	all := markProperties(have.Marks)
+	change(all)
+	want := engine.Object[spec.Namespace]{Spec: have.Spec}
+	if want.Marks, err = marksIn(all); err != nil {
+		return err
 	}
-	return nil
+	return write(r.Context(), s.Clients.Namespaces, catalog.Namespace(), have, want)
 }
 
 // isEmpty reports whether a JSON value says nothing.
