@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,8 @@ import (
 // allowed are the licences that may be linked into an Apache-2.0 binary that is
 // given away. MPL-2.0 is there because its copyleft ends at its own files.
 var allowed = []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "0BSD", "Unlicense", "CC0-1.0", "Zlib"}
+
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying)([._-].*)?$`)
 
 type module struct {
 	Path, Version, Dir string
@@ -91,6 +94,9 @@ func linked(ctx context.Context, packages []string) ([]module, error) {
 		if m.Replace != nil {
 			m = m.Replace
 		}
+		if m.Version == "" { // a folder of this repository
+			continue
+		}
 		seen[m.Path] = *m
 	}
 	all := make([]module, 0, len(seen))
@@ -110,8 +116,7 @@ func licencesOf(known *classifier.Classifier, dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		upper := strings.ToUpper(e.Name())
-		if e.IsDir() || !(strings.HasPrefix(upper, "LICEN") || strings.HasPrefix(upper, "COPYING")) {
+		if e.IsDir() || !licenceFile.MatchString(e.Name()) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
