@@ -129,7 +129,7 @@ func (i *instance) sink() (pipeline.Sink, error) {
 		return i.output(*f.Sink.Output, false)
 	}
 	if _, ok := f.Brokers[""]; f.Function == nil || !ok {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil is the pipeline's word for dropping results
 	}
 	named, err := i.output(wire.Output{}, false)
 	if err != nil {

@@ -25,7 +25,6 @@ func TestExamples(t *testing.T) {
 		"PythonEnrich": {"python", func(t *testing.T) string { need(t, "python3"); return python }, "enrich.Enrich", `{"region":"eu"}`, `{"id": 0, "amount": 2, "region": "eu"}`},
 		"GoEnrich":     {"go", func(t *testing.T) string { return goExample(t, "enrich") }, "", `{"region":"eu"}`, `{"amount":2,"id":0,"region":"eu"}`},
 		"GoScore":      {"go", func(t *testing.T) string { return goExample(t, "score") }, "", `{"factor":1.5}`, `{"amount":2,"id":0,"score":3}`},
-		"WASMEnrich":   {"wasm", func(t *testing.T) string { return goExample(t, "enrich", "GOOS=wasip1", "GOARCH=wasm") }, "", "", `{"amount":2,"id":0,"region":"unknown"}`},
 		"WASMScore":    {"wasm", func(t *testing.T) string { return goExample(t, "score", "GOOS=wasip1", "GOARCH=wasm") }, "", "", `{"amount":2,"id":0,"score":2}`},
 	}
 	for name, c := range cases {

@@ -53,13 +53,11 @@ func explain(data []byte, err error) error {
 	var f struct {
 		WorkDir string `json:"work_dir"`
 	}
-	if json.Unmarshal(data, &f) != nil || f.WorkDir == "" {
-		return nil
+	_ = json.Unmarshal(data, &f) // then it says nothing
+	if info, statErr := os.Stat(f.WorkDir); statErr == nil && info.IsDir() {
+		return writeTermination(f.WorkDir, terminationOf(err, probe.NewMasker()))
 	}
-	if info, statErr := os.Stat(f.WorkDir); statErr != nil || !info.IsDir() {
-		return nil
-	}
-	return writeTermination(f.WorkDir, terminationOf(err, probe.NewMasker()))
+	return nil
 }
 
 // RunFile is Run for a wire file that is already in memory.
@@ -165,15 +163,14 @@ func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {
 	// Until the pipeline runs there is nothing to drain: starting stops at once.
 	starting, started := untilClosed(hard, drain)
 	parts, err := i.build(starting)
-	if err != nil {
-		started()
-		if closed(drain) {
-			return nil
-		}
+	started()
+	switch {
+	case err != nil && closed(drain):
+		return nil //nolint:nilerr // told to stop while starting: that is what it failed of
+	case err != nil:
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.close(hard)) }()
-	started()
 	i.logger.Info("starting", "component", i.name(), "instance", i.file.Instance.ID)
 	err = pipeline.Run(hard, i.config(parts, drain))
 	i.probe.SetReady(false)

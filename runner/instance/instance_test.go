@@ -40,7 +40,7 @@ func need(t *testing.T, program string) {
 // them to a file.
 func file(t *testing.T, runtime, code, class string) wire.File {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "fm") // socket paths are short
+	dir, err := os.MkdirTemp("", "fm") //nolint:usetesting // socket paths are short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func (r *running) status(t *testing.T) wire.Status {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

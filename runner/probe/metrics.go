@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"maps"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -126,9 +127,7 @@ func (c *collector) with(more prometheus.Labels) prometheus.Labels {
 	}
 	all := prometheus.Labels{}
 	for _, from := range []prometheus.Labels{c.labels, more} {
-		for k, v := range from {
-			all[k] = v
-		}
+		maps.Copy(all, from)
 	}
 	return all
 }

@@ -140,7 +140,7 @@ func TestMetricNamesAreBounded(t *testing.T) {
 }
 
 func TestServe(t *testing.T) {
-	dir, err := os.MkdirTemp("", "fm") // socket paths are short
+	dir, err := os.MkdirTemp("", "fm") //nolint:usetesting // socket paths are short
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,12 +124,7 @@ func (l *lane) ready(begin bool) error {
 func (l *lane) line() ([]byte, error) {
 	for {
 		piece, err := l.reader.ReadSlice('\n')
-		l.pending += int64(len(piece))
-		if l.long = l.long || l.pending > maxLine; l.long {
-			l.partial = nil
-		} else {
-			l.partial = append(l.partial, piece...)
-		}
+		l.gather(piece)
 		complete := err == nil
 		if errors.Is(err, io.EOF) {
 			if complete, err = l.end(); err != nil {
@@ -148,6 +143,16 @@ func (l *lane) line() ([]byte, error) {
 			return nil, errWait
 		}
 	}
+}
+
+// gather keeps a piece of a line, unless the line is too long.
+func (l *lane) gather(piece []byte) {
+	l.pending += int64(len(piece))
+	if l.long = l.long || l.pending > maxLine; l.long {
+		l.partial = nil
+		return
+	}
+	l.partial = append(l.partial, piece...)
 }
 
 // take makes a message of the line that was gathered, unless it was too long.

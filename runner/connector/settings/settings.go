@@ -69,17 +69,21 @@ func Decode(connector string, kind spec.Kind, config string, v any) error {
 	if err := errors.Join(errs...); err != nil {
 		return invalid(err)
 	}
-	data, err := json.Marshal(merged)
-	if err == nil {
-		// A setting of the table that the connector does not have is refused, too.
-		strict := json.NewDecoder(bytes.NewReader(data))
-		strict.DisallowUnknownFields()
-		err = strict.Decode(v)
-	}
-	if err != nil {
+	if err := fill(v, merged); err != nil {
 		return invalid(fmt.Errorf("config: %w", err))
 	}
 	return nil
+}
+
+// fill refuses a setting of the table that the connector does not have.
+func fill(v any, merged map[string]json.RawMessage) error {
+	data, err := json.Marshal(merged)
+	if err != nil {
+		return err
+	}
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	return strict.Decode(v)
 }
 
 // setting is the given value of a field, else its default.

@@ -68,20 +68,13 @@ func DecodeResults(payload []byte, in []pipeline.Message) (Results, error) {
 		if c.bad {
 			return out, fmt.Errorf("%w: result %d is truncated", ErrMalformed, i)
 		}
-		r := &out.Results[i]
-		switch kinds[i] {
-		case kindNone:
-		case kindValue:
+		if kinds[i] == kindValue {
 			plain = append(plain, pipeline.Message{Key: in[i].Key, Value: body, EventTime: in[i].EventTime})
-			r.Outputs = plain[len(plain)-1 : len(plain) : len(plain)]
-		case kindOutputs:
-			if r.Outputs = decodeOutputs(body); r.Outputs == nil {
-				return out, fmt.Errorf("%w: outputs of result %d", ErrMalformed, i)
-			}
-		case kindError:
-			r.Err = &UserError{Text: string(body)}
-		default:
-			return out, fmt.Errorf("%w: result %d has kind %d", ErrMalformed, i, kinds[i])
+			out.Results[i].Outputs = plain[len(plain)-1 : len(plain) : len(plain)]
+			continue
+		}
+		if !decodeResult(kinds[i], body, &out.Results[i]) {
+			return out, fmt.Errorf("%w: result %d of kind %d", ErrMalformed, i, kinds[i])
 		}
 	}
 	out.Metrics = c.metrics()
@@ -89,6 +82,22 @@ func DecodeResults(payload []byte, in []pipeline.Message) (Results, error) {
 		return out, fmt.Errorf("%w: results end in the wrong place", ErrMalformed)
 	}
 	return out, nil
+}
+
+// decodeResult reads a result that is not a plain value.
+func decodeResult(kind byte, body []byte, r *pipeline.Result) (ok bool) {
+	switch kind {
+	case kindNone:
+		return true
+	case kindOutputs:
+		r.Outputs = decodeOutputs(body)
+		return r.Outputs != nil
+	case kindError:
+		r.Err = &UserError{Text: string(body)}
+		return true
+	default:
+		return false
+	}
 }
 
 // decodeOutputs returns nil when the body breaks the layout.

@@ -163,7 +163,8 @@ func (f *Functions) ensure(ctx context.Context) error {
 	if err != nil {
 		f.deaths++
 		// Code that was loaded once can be loaded: what hinders it now may pass.
-		return fmt.Errorf("the worker does not start again: %s", err)
+		// So it is not passed on as the terminal error that it is at the start.
+		return errors.New("the worker does not start again: " + err.Error())
 	}
 	f.worker = w
 	return nil

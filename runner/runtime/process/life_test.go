@@ -31,11 +31,12 @@ func child() int {
 		Runtime: args[0], File: args[1], WorkDir: args[3], Rerun: true, Log: os.Stderr,
 		Start: frame.Start{Protocol: 1, Class: args[2], Inputs: []frame.Topic{{Topic: "t", Schema: "bytes"}}},
 	}
-	f, err := process.New(context.Background(), o)
+	ctx := context.Background() //nolint:forbidigo // this process is not under test: it is the instance
+	f, err := process.New(ctx, o)
 	if err == nil {
 		var l pipeline.Function
-		if l, err = f.ForLane(context.Background(), 0); err == nil {
-			_, err = l.Invoke(context.Background(), []pipeline.Message{{Value: []byte("pid:" + args[4])}})
+		if l, err = f.ForLane(ctx, 0); err == nil {
+			_, err = l.Invoke(ctx, []pipeline.Message{{Value: []byte("pid:" + args[4])}})
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)

@@ -54,7 +54,7 @@ func spawn(command []string, dir string, log *guard.Tail) (*worker, error) {
 		return nil, errors.Join(err, childIn.Close(), in.Close())
 	}
 	life, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(life, command[0], command[1:]...) //nolint:gosec // running user code is the purpose
+	cmd := exec.CommandContext(life, command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{childIn, childOut}
@@ -136,8 +136,8 @@ func (w *worker) exchange(ctx context.Context, r request) ([]byte, error) {
 	}()
 	payload, err := w.answer(ctx, r)
 	if err != nil {
-		w.kill() // ends the write as well
-		<-written
+		_ = w.kill()  // ends the write as well; how is of no interest
+		_ = <-written // as the worker is gone, so is what was written
 		return nil, err
 	}
 	return payload, <-written
@@ -175,23 +175,33 @@ func (w *worker) await(ctx context.Context, r request, expired <-chan time.Time,
 			}
 			got = next
 		}
-		switch {
-		case got.err != nil:
+		if got.err != nil {
 			return nil, got.err
-		case got.kind == frame.TypeResults:
-			return got.payload, nil
-		case got.kind != frame.TypeProgress:
-			return nil, fmt.Errorf("%w: type %d during a batch", frame.ErrMalformed, got.kind)
 		}
-		id, index, err := frame.DecodeProgress(got.payload)
+		if got.kind == frame.TypeResults {
+			return got.payload, nil
+		}
+		index, err := progress(got, r)
 		if err != nil {
 			return nil, err
 		}
-		if id == r.id && index > last && !w.batch {
+		if index > last && !w.batch {
 			last = index
 			moved()
 		}
 	}
+}
+
+// progress is the message at work, 0 when the frame is about another batch.
+func progress(got received, r request) (int, error) {
+	if got.kind != frame.TypeProgress {
+		return 0, fmt.Errorf("%w: type %d during a batch", frame.ErrMalformed, got.kind)
+	}
+	id, index, err := frame.DecodeProgress(got.payload)
+	if err != nil || id != r.id {
+		return 0, err
+	}
+	return index, nil
 }
 
 // kill ends the process group and returns how the process ended.
@@ -214,13 +224,14 @@ func (w *worker) close(ctx context.Context) {
 	case <-w.exited:
 	case <-limited.Done():
 	}
-	w.kill() //nolint:errcheck // how it ended is of no interest any more
+	_ = w.kill() // how it ended is of no interest any more
 }
 
 // release closes the pipes and waits for the reader.
 func (w *worker) release() {
 	_ = w.in.Close()
 	_ = w.out.Close()
-	for range w.frames { //nolint:revive // drained so that the reader can end
+	for range w.frames {
+		continue // drained, so that the reader can end
 	}
 }

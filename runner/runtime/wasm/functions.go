@@ -81,7 +81,7 @@ func pages(memory int64) uint32 {
 	if memory <= 0 {
 		memory = DefaultMemory
 	}
-	return uint32(min(max(memory/pageSize, 1), maxPages)) //nolint:gosec // bounded on both sides
+	return uint32(min(max(memory/pageSize, 1), maxPages))
 }
 
 func (f *Functions) open(ctx context.Context, code []byte) error {
