@@ -118,7 +118,12 @@ func options(t *testing.T) local.Options {
 		if err := local.Reset(ctx, o); err != nil {
 			t.Errorf("reset: %v", err)
 		}
-		if left := processes(t, o.DataDir); len(left) > 0 {
+		// A process that has let go of the directory takes its time to end.
+		left := processes(t, o.DataDir)
+		for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); left = processes(t, o.DataDir) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if len(left) > 0 {
 			t.Errorf("processes %v are left over", left)
 			for _, pid := range left {
 				_ = syscall.Kill(pid, syscall.SIGKILL)

@@ -158,8 +158,7 @@ func (b *Broker) full(err error) error {
 	if err == nil || engine.ClassOf(err) != "" {
 		return err
 	}
-	text := err.Error()
-	if process.NoSpace(err) || process.Full(b.options.Dir) || strings.Contains(text, "no space left") || strings.Contains(text, "insufficient storage") || strings.Contains(text, "insufficient resources") {
+	if process.NoSpace(err) || process.Full(b.options.Dir) || saysFull(err.Error()) {
 		return &engine.Error{
 			Class: engine.Unavailable, Hint: "Free space on the disk of the data directory and repeat",
 			Err: fmt.Errorf("embedded broker: %w", err),
@@ -172,6 +171,10 @@ func (b *Broker) full(err error) error {
 		return engine.New(engine.Unavailable, fmt.Errorf("embedded broker: %w", err))
 	}
 	return fmt.Errorf("embedded broker: %w", err)
+}
+
+func saysFull(text string) bool {
+	return strings.Contains(text, "no space left") || strings.Contains(text, "insufficient storage") || strings.Contains(text, "insufficient resources")
 }
 
 // Close stops the broker; what it confirmed is on disk. It is safe to call twice.

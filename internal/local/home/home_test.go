@@ -28,8 +28,8 @@ func TestResolve(t *testing.T) {
 		"Given":         {given: "/a/b", env: map[string]string{home.EnvDataDir: "/env"}, want: "/a/b"},
 		"Environment":   {env: map[string]string{home.EnvDataDir: "/env", "XDG_STATE_HOME": "/state"}, want: "/env"},
 		"State":         {env: map[string]string{"XDG_STATE_HOME": "/state"}, want: "/state/functionmesh"},
-		"RelativeState": {env: map[string]string{"XDG_STATE_HOME": "state", "HOME": "/home/u"}, want: "/home/u/.local/state/functionmesh"},
-		"Home":          {env: map[string]string{"HOME": "/home/u"}, want: "/home/u/.local/state/functionmesh"},
+		"RelativeState": {env: map[string]string{"XDG_STATE_HOME": "state", "HOME": "/users/u"}, want: "/users/u/.local/state/functionmesh"},
+		"Home":          {env: map[string]string{"HOME": "/users/u"}, want: "/users/u/.local/state/functionmesh"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func dir(t *testing.T, path string) home.Dir {
 
 func TestMakeIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data")
-	must(t, os.Mkdir(path, 0o755)) //nolint:gosec // as a user may have made it
+	must(t, os.Mkdir(path, 0o755))
 	must(t, dir(t, path).Make())
 	info, err := os.Stat(path)
 	must(t, err)
@@ -147,7 +147,7 @@ func TestBinaryIsAskedOnceAndCopied(t *testing.T) {
 	d := dir(t, t.TempDir())
 	file := filepath.Join(t.TempDir(), "functionmesh")
 	write := func(text string) {
-		must(t, os.WriteFile(file, []byte("#!/bin/sh\necho asked >> "+d.Path("asked")+"\n"+text+"\n"), 0o700)) //nolint:gosec // a program
+		must(t, os.WriteFile(file, []byte("#!/bin/sh\necho asked >> "+d.Path("asked")+"\n"+text+"\n"), 0o700))
 	}
 	write(`echo '{"program":"functionmesh","version":"1.2.3"}'`)
 	var found home.Binary

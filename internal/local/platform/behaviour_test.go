@@ -139,7 +139,9 @@ func TestRefusals(t *testing.T) {
 		"MissingSecret":    {change: func(c *spec.Component) { c.Secrets = map[string]spec.SecretRef{"KEY": {Name: "a", Key: "b"}} }, class: engine.Invalid, path: `secrets["KEY"]`},
 		"WrongDigest":      {change: func(c *spec.Component) { c.Runtime.Python.SHA256 = digest }, class: engine.Invalid, path: "runtime.python.sha256"},
 		"SubscriptionUsed": {change: func(c *spec.Component) { c.Subscription = &spec.Subscription{Name: "taken"} }, class: engine.Invalid, path: "subscription.name"},
-		"UnknownPackage":   {change: func(c *spec.Component) { *c.Runtime.Python = spec.Code{URL: "function://public/default/f@1", Class: "f.F"} }, class: engine.Invalid, path: "runtime.python"},
+		"UnknownPackage": {change: func(c *spec.Component) {
+			*c.Runtime.Python = spec.Code{URL: "function://public/default/f@1", Class: "f.F"}
+		}, class: engine.Invalid, path: "runtime.python"},
 	}
 	p := newPlatform(t)
 	taken := fileSink("other")
@@ -175,7 +177,7 @@ func pathOf(err error) string {
 }
 
 func unwrap(err error) error {
-	if u, ok := err.(interface{ Unwrap() error }); ok { //nolint:errorlint // walks the chain itself
+	if u, ok := err.(interface{ Unwrap() error }); ok {
 		return u.Unwrap()
 	}
 	return nil
