@@ -107,7 +107,9 @@ func TestFullDisk(t *testing.T) {
 		t.Skipf("no file system of a few megabytes can be mounted here: %v", err)
 	}
 	t.Cleanup(func() {
-		must(t, exec.CommandContext(context.WithoutCancel(t.Context()), "umount", mount).Run())
+		eventually(t, "the end of everybody who is there", func() bool {
+			return exec.CommandContext(context.WithoutCancel(t.Context()), "umount", mount).Run() == nil
+		})
 	})
 	// The program is larger than the disk, so what is copied is a script.
 	o := local.Options{DataDir: filepath.Join(mount, "data"), Binary: script(t, "dev", "small"), Force: true}
