@@ -88,7 +88,7 @@ var errURL = errors.New("the admin URL must be http://host:port, https://host:po
 func connect(o Options) (http.RoundTripper, string, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errURL, err)
+		return nil, "", errURL // the cause quotes the URL, with whatever secret is in it
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	transport := &http.Transport{
