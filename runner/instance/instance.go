@@ -73,7 +73,7 @@ func RunFile(ctx context.Context, f wire.File, o Options) error {
 	if err := prepare(f); err != nil {
 		return err
 	}
-	i := &instance{file: f, log: log, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes)}
+	i := &instance{file: f, log: log, masker: masker, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes)}
 	i.probe = probe.New(probe.Options{Component: f.Component, Instance: f.Instance, Masker: masker, InFlight: i.budget.InUse})
 	err := i.run(ctx, o.Lifeline)
 	if reason := terminationOf(err, masker); reason != nil {
@@ -143,6 +143,7 @@ func writeTermination(dir string, t *wire.Termination) error {
 type instance struct {
 	file   wire.File
 	log    io.Writer // masked
+	masker *probe.Masker
 	logger *slog.Logger
 	budget *pipeline.Budget
 	probe  *probe.Probe
@@ -184,7 +185,7 @@ func (i *instance) config(p *parts, drain <-chan struct{}) pipeline.Config {
 	return pipeline.Config{
 		Source: p.source, Functions: p.functions, Sink: p.sink, DeadLetter: p.deadLetter,
 		Delivery: i.file.Delivery, Limits: i.file.Limits, Subscription: i.file.Source.Subscription.Name,
-		Budget: i.budget, Observer: i.probe, Logger: i.logger, Drain: drain,
+		Mask: i.masker.String, Budget: i.budget, Observer: i.probe, Logger: i.logger, Drain: drain,
 	}
 }
 

@@ -16,11 +16,12 @@ type Config struct {
 	DeadLetter   Sink      // nil: a message is dropped and counted after its last retry
 	Delivery     wire.Delivery
 	Limits       wire.Limits
-	Subscription string          // named in dead letters
-	Budget       *Budget         // nil: made from Limits; hand one in to read its use
-	Observer     Observer        // nil: nobody is told
-	Logger       *slog.Logger    // nil: discarded
-	Drain        <-chan struct{} // closed: stop reading, finish, settle, return nil (R7)
+	Subscription string              // named in dead letters
+	Mask         func(string) string // what a dead letter's reason must not show; nil: all may be shown
+	Budget       *Budget             // nil: made from Limits; hand one in to read its use
+	Observer     Observer            // nil: nobody is told
+	Logger       *slog.Logger        // nil: discarded
+	Drain        <-chan struct{}     // closed: stop reading, finish, settle, return nil (R7)
 }
 
 // What an unset limit means.
@@ -45,6 +46,9 @@ func (c Config) withDefaults() Config {
 	c.Delivery.MaxBackoffMs = positive(c.Delivery.MaxBackoffMs, defaultMaxBackoff.Milliseconds())
 	if c.Budget == nil {
 		c.Budget = NewBudget(c.Limits.InFlightBytes)
+	}
+	if c.Mask == nil {
+		c.Mask = func(text string) string { return text }
 	}
 	if c.Observer == nil {
 		c.Observer = unobserved{}

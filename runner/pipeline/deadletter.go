@@ -22,15 +22,16 @@ const (
 // reasonLimit keeps a dead letter within what the broker takes.
 const reasonLimit = 1 << 10
 
-// deadLetter is the message that stands for in.
-func deadLetter(in *Message, subscription string, reason error, attempts int) Message {
+// deadLetter is the message that stands for in. What user code says of a failure may
+// hold its secrets, and a topic is kept (R9).
+func (l *lane) deadLetter(in *Message, reason error, attempts int) Message {
 	p := make(map[string]string, len(in.Properties)+7)
 	maps.Copy(p, in.Properties)
 	p[DeadTopic] = in.Topic
 	p[DeadPartition] = strconv.Itoa(in.Partition)
 	p[DeadID] = in.ID
-	p[DeadSubscription] = subscription
-	p[DeadReason] = clip(reason.Error(), reasonLimit)
+	p[DeadSubscription] = l.Subscription
+	p[DeadReason] = clip(l.Mask(reason.Error()), reasonLimit)
 	p[DeadAttempts] = strconv.Itoa(attempts)
 	p[DeadTime] = time.Now().UTC().Format(time.RFC3339Nano)
 	return Message{Key: in.Key, Value: in.Value, Properties: p, EventTime: in.EventTime}

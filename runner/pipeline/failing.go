@@ -35,7 +35,7 @@ func (l *lane) verdicts(ctx context.Context, w *work) ([]Verdict, error) {
 		switch {
 		case err == nil:
 		case l.givenUp(err, in.Redelivery):
-			dead = append(dead, deadLetter(in, l.Subscription, err, in.Redelivery+1))
+			dead = append(dead, l.deadLetter(in, err, in.Redelivery+1))
 			owners = append(owners, i)
 		default:
 			// R5: later and alone; the others go on.
@@ -78,7 +78,7 @@ func (l *lane) resolve(ctx context.Context, w *work, at int) error {
 			return nil
 		}
 	}
-	dead := deadLetter(&in[0], l.Subscription, w.results[at].Err, w.attempts[at]+1)
+	dead := l.deadLetter(&in[0], w.results[at].Err, w.attempts[at]+1)
 	for attempt := 0; ; attempt++ {
 		_, err := l.bury(ctx, []Message{dead})
 		if err == nil {

@@ -619,3 +619,12 @@ func TestRefusedByAConnectorIsGivenUpAtOnce(t *testing.T) {
 	same(t, "settled", numbers(3), f.lane.Settled())
 	same(t, "redeliveries", 0, len(f.lane.Delays()))
 }
+
+func TestR9DeadLetterReasonIsMasked(t *testing.T) {
+	f := newFixture(3)
+	f.config.Functions = failOn("2")
+	f.config.Delivery.MaxRetries = 0
+	f.config.Mask = func(text string) string { return strings.ReplaceAll(text, errTest.Error(), "masked") }
+	f.mustRun(t)
+	same(t, "reason", "masked", f.dead.Messages()[0].Properties[pipeline.DeadReason])
+}
