@@ -143,8 +143,15 @@ func (b *Broker) Err() error {
 // Recover starts keeping messages again after the disk was full. It does nothing
 // while all is well, and fails while there is no space.
 func (b *Broker) Recover() error {
-	if b.Err() == nil {
+	switch {
+	case b.Err() != nil:
+	case process.Full(b.options.Dir) || !b.refuses():
 		return nil
+	default:
+		// A stream that failed to write once takes nothing more until it is opened anew.
+		if err := b.server.ShutdownJetStream(); err != nil {
+			return b.full(fmt.Errorf("restart after a failed write: %w", err))
+		}
 	}
 	if err := b.server.EnableJetStream(&server.JetStreamConfig{StoreDir: b.options.Dir, SyncInterval: SyncInterval, MaxStore: roomWithoutEnd}); err != nil {
 		return b.full(fmt.Errorf("restart after a full disk: %w", err))
