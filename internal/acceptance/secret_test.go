@@ -50,6 +50,13 @@ class shout:
 		"log": s.run("function", "logs", "f"), "stats": s.run("function", "stats", "f", "-o", "json"), "get": s.run("function", "get", "f", "-o", "json"),
 		"names": s.run("local", "secret", "list"),
 	}
+	var dead []string
+	eventually(t, "the dead letter", func() bool {
+		o := s.try("topic", "peek", "in-public-default-f-DLQ", "-o", "json")
+		dead = append(dead, o.out)
+		return strings.Contains(o.out, "failed with")
+	})
+	places["dead letter"] = strings.Join(dead, "")
 	_, places["status"] = s.rest("GET", "/admin/v3/functions/public/default/f/status", nil)
 	for _, pr := range s.processes() {
 		places["argv of "+pr.command] = pr.command
