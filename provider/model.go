@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -59,7 +60,13 @@ func (m model) settings(ctx context.Context, diags *diag.Diagnostics) tfx.Settin
 	}
 	if !m.Pulsar.IsNull() {
 		s.Platform = spec.PlatformPulsar
+		return s
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		diags.AddError("Working directory cannot be read", err.Error())
+	}
+	s.BaseDir = dir
 	return s
 }
 

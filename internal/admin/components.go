@@ -124,7 +124,7 @@ func (c *components) decode(config json.RawMessage, whole bool, out *engine.Obse
 		blank(&out.Spec, d.Envelope.Rest[explicitKey])
 	}
 	out.Marks = engine.Marks{
-		Owner: d.Envelope.Owner, Mesh: d.Envelope.Mesh, Creating: d.Envelope.Creating, Digest: d.Envelope.Digest,
+		Owner: d.Envelope.Owner, Mesh: d.Envelope.Mesh, Creating: d.Envelope.Creating, Digest: d.Envelope.Digest, BaseDir: d.Envelope.BaseDir,
 	}
 	// Code behind a URL is known by the URL: its digest is the platform's affair
 	// unless the user gave it.

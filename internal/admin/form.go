@@ -54,7 +54,8 @@ func (c *components) form(want engine.Object[spec.Component], withCode bool) (fo
 	}
 	config, err := pulsarform.Encode(pulsarform.Decoded{Component: s, Envelope: pulsarform.Envelope{
 		Owner: want.Marks.Owner, Mesh: want.Marks.Mesh, Creating: want.Marks.Creating, Digest: want.Marks.Digest,
-		Rest: explicit(s),
+		BaseDir: want.Marks.BaseDir,
+		Rest:    explicit(s),
 	}})
 	if err != nil {
 		return form{}, engine.New(engine.Invalid, err)

@@ -160,7 +160,7 @@ func cause(first *engine.Error, err error) error {
 func memberOf(want engine.Object[spec.Mesh], component spec.Component) engine.Object[spec.Component] {
 	return engine.Object[spec.Component]{
 		Spec:  component,
-		Marks: engine.Marks{Owner: want.Marks.Owner, Mesh: want.Spec.Name},
+		Marks: engine.Marks{Owner: want.Marks.Owner, Mesh: want.Spec.Name, BaseDir: want.Marks.BaseDir},
 	}
 }
 

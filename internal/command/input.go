@@ -39,6 +39,15 @@ func folder(file string) string {
 	return filepath.Dir(file)
 }
 
+// baseDir is where relative paths of connectors start: here, where the instances run on
+// this machine; nowhere on another.
+func (a *app) baseDir() (string, error) {
+	if a.target.AdminURL != "" {
+		return "", nil
+	}
+	return os.Getwd()
+}
+
 // parseMesh reads a mesh and fails with every problem that its text has.
 func (a *app) parseMesh(file string) (spec.Mesh, error) {
 	raw, err := a.readInput(file)

@@ -56,7 +56,11 @@ func newMeshApply(a *app, mode catalog.Mode) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opts := catalog.ApplyOptions{Mode: mode, Marks: engine.Marks{Owner: owner}, Adopt: adopt}
+			marks := engine.Marks{Owner: owner}
+			if marks.BaseDir, err = a.baseDir(); err != nil {
+				return err
+			}
+			opts := catalog.ApplyOptions{Mode: mode, Marks: marks, Adopt: adopt}
 			return a.apply(cmd.Context(), h, doc, opts, wait)
 		},
 	}

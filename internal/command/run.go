@@ -60,7 +60,12 @@ func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
 	if err != nil {
 		return wire.File{}, err
 	}
-	return daemon.Wire(ctx, component)
+	f, err := daemon.Wire(ctx, component)
+	if err != nil {
+		return f, err
+	}
+	f.BaseDir, err = a.baseDir()
+	return f, err
 }
 
 // ended gives what an instance returned the exit code that a supervisor reads.

@@ -32,6 +32,7 @@ type Marks struct {
 	Mesh     string `json:"mesh,omitempty"`     // the mesh it is a component of, by name
 	Creating bool   `json:"creating,omitempty"` // a create of several requests has not finished
 	Digest   string `json:"digest,omitempty"`   // hex SHA-256 of the user code stored with it
+	BaseDir  string `json:"base_dir,omitempty"` // where relative paths of connectors start: the writer's directory, where instances run on its machine
 }
 
 // Object is what a caller wants: the spec with our marks.

@@ -158,6 +158,9 @@ func kept(have, want Marks) Marks {
 	if have.Owner != "" {
 		m.Owner = have.Owner
 	}
+	if m.BaseDir == "" {
+		m.BaseDir = have.BaseDir
+	}
 	if !claims(want) {
 		m.Mesh = have.Mesh
 		if m.Digest == "" {

@@ -19,6 +19,7 @@ type Envelope struct {
 	Mesh     string // the mesh that it belongs to
 	Creating bool   // a creation of several requests has not finished
 	Digest   string // hex SHA-256 of the user code
+	BaseDir  string // where relative paths of connectors start
 
 	// Rest keeps what a newer version wrote.
 	Rest map[string]json.RawMessage
@@ -44,6 +45,7 @@ type envelopeModel struct {
 	Mesh     *string                    `json:"mesh"`
 	Creating *bool                      `json:"creating"`
 	Digest   *string                    `json:"digest"`
+	BaseDir  *string                    `json:"base_dir"`
 	State    *spec.State                `json:"state"`
 	Runtime  *string                    `json:"runtime"`
 	URL      *string                    `json:"url"`
@@ -68,7 +70,7 @@ func openEnvelope(text *string) (envelope, *string) {
 	}
 	env := envelope{
 		Envelope: Envelope{
-			Owner: val(m.Owner), Mesh: val(m.Mesh), Creating: val(m.Creating), Digest: val(m.Digest), Rest: rest,
+			Owner: val(m.Owner), Mesh: val(m.Mesh), Creating: val(m.Creating), Digest: val(m.Digest), BaseDir: val(m.BaseDir), Rest: rest,
 		},
 		state: val(m.State), runtime: val(m.Runtime), url: val(m.URL), spec: m.Spec, raw: m.Raw,
 	}
@@ -88,7 +90,7 @@ func openEnvelope(text *string) (envelope, *string) {
 }
 
 func (e envelope) isZero() bool {
-	return e.Owner == "" && e.Mesh == "" && !e.Creating && e.Digest == "" && e.state == "" &&
+	return e.Owner == "" && e.Mesh == "" && !e.Creating && e.Digest == "" && e.BaseDir == "" && e.state == "" &&
 		e.runtime == "" && e.url == "" && len(e.spec) == 0 && len(e.Rest) == 0
 }
 
@@ -110,7 +112,7 @@ func (e envelope) seal(extra map[string]spec.JSON) *string {
 	}
 	version := EnvelopeVersion
 	inner, err := marshalModel(envelopeModel{
-		V: &version, Owner: opt(e.Owner), Mesh: opt(e.Mesh), Creating: opt(e.Creating), Digest: opt(e.Digest),
+		V: &version, Owner: opt(e.Owner), Mesh: opt(e.Mesh), Creating: opt(e.Creating), Digest: opt(e.Digest), BaseDir: opt(e.BaseDir),
 		State: opt(e.state), Runtime: opt(e.runtime), URL: opt(e.url), Spec: e.spec, Raw: e.raw,
 	}, e.Rest)
 	if err != nil {

@@ -71,7 +71,7 @@ func fileConnector() Connector {
 		Fields: []ConfigField{
 			{
 				Name: "path", Type: TypeString, Required: true,
-				Doc: "File to read or to append to; a relative path starts at the directory of the configuration.",
+				Doc: "File to read or to append to; on the embedded platform a relative path starts at the directory that the command or Terraform ran in.",
 			},
 			{
 				Name: "format", Type: TypeString, Default: "lines", Values: []string{"lines", "ndjson"},

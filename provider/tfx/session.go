@@ -21,6 +21,9 @@ type Settings struct {
 	Tenant    Word
 	Namespace Word
 	Owner     string
+	// BaseDir is where relative paths of connectors start, where instances share this
+	// machine's files; else empty.
+	BaseDir string
 	// Platform is where instances run; empty while unknown.
 	Platform spec.Platform
 	// Unknown names what of the platform's configuration is not known yet; "" is

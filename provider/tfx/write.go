@@ -128,7 +128,7 @@ func (m *managed[S]) prepare(ctx context.Context, j job[S], config tftypes.Value
 	}
 	j.eng = m.connect(ctx, out.diags)
 	if j.eng != nil {
-		j.want = engine.Object[S]{Spec: m.Entity.Default(s), Marks: engine.Marks{Owner: m.session.Owner}}
+		j.want = engine.Object[S]{Spec: m.Entity.Default(s), Marks: engine.Marks{Owner: m.session.Owner, BaseDir: m.session.BaseDir}}
 	}
 	return j
 }

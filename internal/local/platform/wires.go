@@ -130,6 +130,9 @@ func (p *Platform) wireFile(ctx context.Context, r store.Component) (wire.File, 
 		Delivery:  wire.DefaultDelivery(), Limits: wire.DefaultLimits(),
 		BaseDir: p.BaseDir,
 	}
+	if filepath.IsAbs(r.Marks.BaseDir) {
+		f.BaseDir = r.Marks.BaseDir
+	}
 	var err error
 	if f.Secrets, err = p.secretsOf(c); err != nil {
 		return f, err
