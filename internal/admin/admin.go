@@ -107,8 +107,7 @@ func (a *api) classify(ctx context.Context, x *exchange, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	var refused rest.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[rest.Error](err); ok {
 		field, hint := x.answer.Get(pulsarform.HeaderField), x.answer.Get(pulsarform.HeaderHint)
 		// The reason is whole, for clients that read nothing else.
 		text := strings.TrimPrefix(reason(refused), field+": ")
@@ -120,8 +119,7 @@ func (a *api) classify(ctx context.Context, x *exchange, err error) error {
 	if x.status != 0 {
 		return &answerError{url: a.url, err: err}
 	}
-	var broken *url.Error
-	if errors.As(err, &broken) {
+	if broken, ok := errors.AsType[*url.Error](err); ok {
 		err = broken.Err // it names the URL of the request, which nobody wrote
 	}
 	return &engine.Error{

@@ -136,7 +136,8 @@ func (p *platform) serve(t *testing.T, network string, handler http.Handler) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }
 
 // networks run a test over a unix socket and over TCP with a token.
 func networks(t *testing.T, run func(t *testing.T, network string)) {
@@ -155,9 +156,9 @@ func TestTopicConformance(t *testing.T) {
 				return last.clients.Topics
 			},
 			Engine: catalog.Topic().Engine,
-			Want:   spec.Topic{Tenant: "public", Namespace: "default", Name: "orders é%", Partitions: ptr(2), Properties: map[string]string{"a": "1"}},
+			Want:   spec.Topic{Tenant: "public", Namespace: "default", Name: "orders é%", Partitions: new(2), Properties: map[string]string{"a": "1"}},
 			Changed: spec.Topic{
-				Tenant: "public", Namespace: "default", Name: "orders é%", Partitions: ptr(2), Properties: map[string]string{"a": "2", "b": "x y"},
+				Tenant: "public", Namespace: "default", Name: "orders é%", Partitions: new(2), Properties: map[string]string{"a": "2", "b": "x y"},
 			},
 			Orphan: &spec.Topic{Tenant: "nowhere", Namespace: "default", Name: "orders"},
 			Faults: func(engine.Client[spec.Topic]) enginetest.Faults { return last.topics },
@@ -263,7 +264,7 @@ func TestComponentConformance(t *testing.T) {
 			networks(t, func(t *testing.T, network string) {
 				var last *platform
 				changed := want.Clone()
-				changed.Parallelism = ptr(3)
+				changed.Parallelism = new(3)
 				changed.Resources = &spec.Resources{CPU: "0.5", Memory: "1024Mi"}
 				changed.ProcessingGuarantees = spec.AtMostOnce
 				if kind == spec.KindFunction {

@@ -41,7 +41,7 @@ func realPulsar(t *testing.T, namespace string) catalog.Clients {
 }
 
 func TestTopicsOnAPulsar(t *testing.T) {
-	topic := spec.Topic{Tenant: "public", Namespace: "fm-flows", Name: "orders é", Partitions: ptr(2), Properties: map[string]string{"a": "1"}}
+	topic := spec.Topic{Tenant: "public", Namespace: "fm-flows", Name: "orders é", Partitions: new(2), Properties: map[string]string{"a": "1"}}
 	changed := topic.Clone()
 	changed.Properties = map[string]string{"a": "2", "b": "x y"}
 	orphan := topic.Clone()
@@ -89,7 +89,7 @@ func TestTopicsMadeByAPulsarAreClaimed(t *testing.T) {
 			Marks: engine.Marks{Owner: owner},
 		}
 	}
-	for _, partitions := range []*int{nil, ptr(2)} {
+	for _, partitions := range []*int{nil, new(2)} {
 		for _, owner := range []string{"", "us"} {
 			if _, err := clients.Topics.Create(t.Context(), object("made", partitions, owner)); err != nil {
 				t.Fatalf("partitions %v, owner %q: %v", partitions, owner, err)
@@ -105,7 +105,7 @@ func TestTopicsMadeByAPulsarAreClaimed(t *testing.T) {
 	if _, err := clients.Topics.Create(t.Context(), object("plain", nil, "")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := clients.Topics.Create(t.Context(), object("plain", ptr(2), "us")); !engine.Is(err, engine.Exists) {
+	if _, err := clients.Topics.Create(t.Context(), object("plain", new(2), "us")); !engine.Is(err, engine.Exists) {
 		t.Errorf("got %v, want class %q", err, engine.Exists)
 	}
 }
@@ -141,7 +141,7 @@ func TestFunctionsOnAPulsar(t *testing.T) {
 	if out, err = e.Converge(t.Context(), want); err != nil || out.Action != engine.None {
 		t.Errorf("converge of no difference: %q %+v %v", out.Action, out.Changes, err)
 	}
-	want.Spec.Parallelism = ptr(2)
+	want.Spec.Parallelism = new(2)
 	if out, err = e.Converge(t.Context(), want); err != nil || out.Action != engine.Updated || out.Observed.Marks.Owner != "us" {
 		t.Errorf("converge: %q %+v %v", out.Action, out.Observed.Marks, err)
 	}

@@ -25,13 +25,14 @@ type metadata struct {
 }
 
 func topicPath(key engine.Key, parts ...string) string {
-	path := "/admin/v2/persistent/" + url.PathEscape(key.Tenant) + "/" + url.PathEscape(key.Namespace)
+	var path strings.Builder
+	path.WriteString("/admin/v2/persistent/" + url.PathEscape(key.Tenant) + "/" + url.PathEscape(key.Namespace))
 	for _, p := range append([]string{key.Name}, parts...) {
 		if p != "" {
-			path += "/" + url.PathEscape(p)
+			path.WriteString("/" + url.PathEscape(p))
 		}
 	}
-	return path
+	return path.String()
 }
 
 // Observe implements engine.Client.

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -52,9 +53,7 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x, _ := req.Context().Value(exchangeKey{}).(*exchange)
 	if x != nil {
-		for name, values := range x.send {
-			req.Header[name] = values
-		}
+		maps.Copy(req.Header, x.send)
 	}
 	resp, err := n.base.RoundTrip(req)
 	if err == nil && x != nil {

@@ -58,12 +58,11 @@ func fail(w http.ResponseWriter, err error) {
 }
 
 func failAs(w http.ResponseWriter, err error, status int) {
-	var e *engine.Error
 	reason := err.Error()
 	if errors.Is(err, errAbsent) {
 		w.Header().Set(pulsarform.HeaderAbsent, "true")
 	}
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*engine.Error](err); ok {
 		header(w, pulsarform.HeaderField, e.Path)
 		header(w, pulsarform.HeaderHint, e.Hint)
 		// Whoever asked knows what for: the path names it.

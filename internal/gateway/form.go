@@ -78,8 +78,7 @@ func eachPart(r *http.Request, use func(name string, p *multipart.Part) error) e
 // bodyError is a body that breaks off or cannot be read: the caller's, but for its
 // size not a fault of what it says.
 func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return invalid("", "the body is longer than %d bytes", tooLarge.Limit)
 	}
 	return invalid("", "the body cannot be read: %w", err)

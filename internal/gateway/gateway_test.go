@@ -394,7 +394,7 @@ func TestFunctionLifecycle(t *testing.T) {
 		t.Errorf("a second registration has the class %q", header.Get(pulsarform.HeaderClass))
 	}
 	resp, text := b.do(t, "GET", at, "", nil)
-	if resp.StatusCode != 200 || strings.Contains(text, "/store") || !strings.Contains(text, "12345678901234567890") {
+	if resp.StatusCode != http.StatusOK || strings.Contains(text, "/store") || !strings.Contains(text, "12345678901234567890") {
 		t.Errorf("GET: %d %s", resp.StatusCode, text)
 	}
 	b.want(t, "GET", functions, "", 200, `["f"]`)
@@ -408,7 +408,7 @@ func TestFunctionLifecycle(t *testing.T) {
 	if have = b.function(t, "f"); have.Marks.Digest != digest([]byte("two")) {
 		t.Errorf("the digest is still %s", have.Marks.Digest)
 	}
-	if resp, text := b.do(t, "GET", at+"/download", "", nil); resp.StatusCode != 200 || text != "two" {
+	if resp, text := b.do(t, "GET", at+"/download", "", nil); resp.StatusCode != http.StatusOK || text != "two" {
 		t.Errorf("download: %d %q", resp.StatusCode, text)
 	}
 	b.header.Set(pulsarform.HeaderReplace, "true")

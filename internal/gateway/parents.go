@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -177,9 +178,7 @@ func (s *server) putNamespaceProperties(w http.ResponseWriter, r *http.Request) 
 	err := readJSON(r, &given)
 	if err == nil {
 		err = s.markNamespace(r, func(all map[string]string) {
-			for k, v := range given {
-				all[k] = v
-			}
+			maps.Copy(all, given)
 		})
 	}
 	done(w, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -151,9 +152,7 @@ func topicObject(key engine.Key, body partitionsBody) engine.Object[spec.Topic] 
 // propertiesOf puts our marks among the properties.
 func propertiesOf(o engine.Object[spec.Topic]) map[string]string {
 	out := map[string]string{}
-	for k, v := range o.Spec.Properties {
-		out[k] = v
-	}
+	maps.Copy(out, o.Spec.Properties)
 	if o.Marks.Owner != "" {
 		out[pulsarform.PropertyOwner] = o.Marks.Owner
 	}
@@ -202,9 +201,7 @@ func (s *server) putProperties(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.changeTopic(r, func(want *engine.Object[spec.Topic]) {
 			all := propertiesOf(*want)
-			for k, v := range body.Properties {
-				all[k] = v
-			}
+			maps.Copy(all, body.Properties)
 			setProperties(want, all)
 		})
 	}

@@ -88,7 +88,7 @@ func yamlObject(text []byte) ([]byte, error) {
 // the text that spec holds.
 func quoteComponents(face json.RawMessage) (json.RawMessage, error) {
 	if face == nil || isNull(face) {
-		return nil, nil //nolint:nilnil // no components are nothing to quote
+		return nil, nil
 	}
 	var components map[string]json.RawMessage
 	if err := json.Unmarshal(face, &components); err != nil {

@@ -64,8 +64,7 @@ func unmarshalModel(data []byte, model any) (map[string]json.RawMessage, error) 
 
 func fieldError(name string, err error) error {
 	path := spec.Path("").Field(name)
-	var inner *FieldError
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*FieldError](err); ok {
 		return &FieldError{Path: path + "." + inner.Path, Err: inner.Err}
 	}
 	return &FieldError{Path: path, Err: err}

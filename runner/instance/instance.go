@@ -167,7 +167,7 @@ func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {
 	started()
 	switch {
 	case err != nil && closed(drain):
-		return nil //nolint:nilerr // told to stop while starting: that is what it failed of
+		return nil
 	case err != nil:
 		return err
 	}

@@ -1,6 +1,9 @@
 package pipeline
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"maps"
+)
 
 // Properties that Pulsar's runtimes add to every output beside the forwarded ones.
 const (
@@ -32,13 +35,9 @@ func forward(in *Message, out []Message, properties bool) {
 // merged is a new map: a function may hand the same one to several outputs.
 func merged(in *Message, own map[string]string) map[string]string {
 	p := make(map[string]string, len(in.Properties)+len(own)+2)
-	for k, v := range in.Properties {
-		p[k] = v
-	}
+	maps.Copy(p, in.Properties)
 	p[InputTopic] = in.Topic
 	p[InputID] = base64.StdEncoding.EncodeToString([]byte(in.ID))
-	for k, v := range own {
-		p[k] = v
-	}
+	maps.Copy(p, own)
 	return p
 }

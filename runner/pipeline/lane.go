@@ -170,8 +170,7 @@ func (l *lane) anyOrder(ctx context.Context, w *work) error {
 		if at = done; err == nil {
 			break
 		}
-		var refused *MessageError
-		if !errors.As(err, &refused) {
+		if _, ok := errors.AsType[*MessageError](err); !ok {
 			return err
 		}
 		l.failed(l.refusal(), err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -557,9 +558,7 @@ func TestForwarding(t *testing.T) {
 	}
 	source := map[string]string{pipeline.InputTopic: in.Topic, pipeline.InputID: "Nw=="}
 	with := func(more map[string]string) map[string]string {
-		for k, v := range source {
-			more[k] = v
-		}
+		maps.Copy(more, source)
 		return more
 	}
 	cases := map[string]struct {

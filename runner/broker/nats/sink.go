@@ -140,8 +140,7 @@ func (s *Sink) prepare(ctx context.Context, p *publisher, m *pipeline.Message, t
 
 // unsent marks a failure before anything was sent.
 func unsent(err error) error {
-	var refused *pipeline.MessageError
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*pipeline.MessageError](err); ok {
 		return err
 	}
 	return fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)

@@ -179,8 +179,7 @@ func (f *Functions) broken(ctx context.Context, cause error, isolating bool) err
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var limit *guard.LimitError
-	if errors.As(cause, &limit) {
+	if limit, ok := errors.AsType[*guard.LimitError](cause); ok {
 		return limit
 	}
 	if errors.Is(cause, frame.ErrTooLarge) {

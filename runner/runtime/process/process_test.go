@@ -183,8 +183,7 @@ func invoke(t *testing.T, f pipeline.Function, in []pipeline.Message) []pipeline
 		if err == nil {
 			return results
 		}
-		var terminal *pipeline.TerminalError
-		if errors.As(err, &terminal) {
+		if _, ok := errors.AsType[*pipeline.TerminalError](err); ok {
 			t.Fatalf("a failure of one message ended the instance: %v", err)
 		}
 	}

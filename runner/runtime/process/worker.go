@@ -136,8 +136,8 @@ func (w *worker) exchange(ctx context.Context, r request) ([]byte, error) {
 	}()
 	payload, err := w.answer(ctx, r)
 	if err != nil {
-		_ = w.kill()  // ends the write as well; how is of no interest
-		_ = <-written // as the worker is gone, so is what was written
+		_ = w.kill() // ends the write as well; how is of no interest
+		<-written    // as the worker is gone, so is what was written
 		return nil, err
 	}
 	return payload, <-written
