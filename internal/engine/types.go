@@ -87,6 +87,22 @@ type Instance struct {
 	Received  int64    `json:"received"`
 	Processed int64    `json:"processed"`
 	Failures  int64    `json:"failures"`
+
+	Exceptions       map[string]Exceptions `json:"exceptions,omitempty"`         // Failures by whose they were: user, system, source, sink
+	LatencyMs        float64               `json:"latency_ms,omitempty"`         // mean of one message
+	LastInvocationMs int64                 `json:"last_invocation_ms,omitempty"` // since the epoch; 0 never
+}
+
+// Exceptions are the failures of one class since the process started.
+type Exceptions struct {
+	Total  int64       `json:"total"`
+	Latest []Exception `json:"latest,omitempty"` // newest last, at most 10
+}
+
+// Exception is one failure. Its text names no secret.
+type Exception struct {
+	Message string `json:"message"`
+	AtMs    int64  `json:"at_ms"` // since the epoch
 }
 
 // Op is what a Change does to a field.

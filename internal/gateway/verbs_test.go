@@ -20,7 +20,10 @@ func withFunction(t *testing.T) *bench {
 	b.components[spec.KindFunction].Status = func(spec.Component) engine.Status {
 		return engine.Status{
 			Phase: engine.Progressing, Reason: "Starting", Wanted: 2, Ready: 1,
-			Instances: []engine.Instance{{ID: 0, Running: true, Ready: true, Received: 7, Processed: 5, Failures: 2, Restarts: 1, Error: "e"}},
+			Instances: []engine.Instance{{ID: 0, Running: true, Ready: true, Received: 7, Processed: 5, Failures: 3, Restarts: 1, Error: "e",
+				LatencyMs: 1.5, LastInvocationMs: 9, Exceptions: map[string]engine.Exceptions{
+					"user": {Total: 2, Latest: []engine.Exception{{Message: "bad", AtMs: 8}}}, "sink": {Total: 1},
+				}}},
 		}
 	}
 	return b
@@ -28,17 +31,19 @@ func withFunction(t *testing.T) *bench {
 
 func TestStatus(t *testing.T) {
 	b := withFunction(t)
-	zero := `{"running":true,"error":"e","numRestarts":1,"workerId":"here","numReceived":7,"numSuccessfullyProcessed":5,"numUserExceptions":2,
-		"latestUserExceptions":[],"latestSystemExceptions":[]}`
+	zero := `{"running":true,"error":"e","numRestarts":1,"workerId":"here","numReceived":7,"numSuccessfullyProcessed":5,
+		"averageLatency":1.5,"lastInvocationTime":9,"numUserExceptions":2,"latestUserExceptions":[{"exceptionString":"bad","timestampMs":8}],
+		"numSystemExceptions":0,"latestSystemExceptions":[],"numSourceExceptions":0,"latestSourceExceptions":[],"numSinkExceptions":1,"latestSinkExceptions":[]}`
 	b.want(t, "GET", functions+"/f/status", "", 200, `{"numInstances":2,"numRunning":1,"instances":[{"instanceId":0,"status":`+zero+`}],
 		"functionmesh":{"phase":"progressing","reason":"Starting","wanted":2,"ready":1,"instances":[{"id":0,"running":true,"ready":true,
-		"restarts":1,"error":"e","received":7,"processed":5,"failures":2}]}}`)
+		"restarts":1,"error":"e","received":7,"processed":5,"failures":3,"latency_ms":1.5,"last_invocation_ms":9,
+		"exceptions":{"user":{"total":2,"latest":[{"message":"bad","at_ms":8}]},"sink":{"total":1}}}]}}`)
 	b.want(t, "GET", functions+"/f/0/status", "", 200, zero)
 	b.want(t, "GET", functions+"/f/1/status", "", 200, "")
 	b.want(t, "GET", functions+"/f/2/status", "", 400, "")
 	b.want(t, "GET", functions+"/f/-1/status", "", 400, "")
 	b.want(t, "GET", functions+"/g/status", "", 404, "")
-	metrics := `"receivedTotal":7,"processedSuccessfullyTotal":5,"userExceptionsTotal":2`
+	metrics := `"receivedTotal":7,"processedSuccessfullyTotal":5,"userExceptionsTotal":2,"systemExceptionsTotal":0,"avgProcessLatency":1.5,"lastInvocation":9`
 	b.want(t, "GET", functions+"/f/stats", "", 200, `{`+metrics+`,"instances":[{"instanceId":0,"metrics":{`+metrics+`}}]}`)
 	b.want(t, "GET", functions+"/f/0/stats", "", 200, `{`+metrics+`}`)
 	b.want(t, "GET", functions+"/f/9/stats", "", 400, "")

@@ -169,7 +169,11 @@ func (i *instance) describe() (in engine.Instance, reason string) {
 	in = engine.Instance{
 		ID: i.id, Running: s.pid != 0, Ready: s.ready || s.completed, Restarts: s.restarts, Error: s.message,
 		Received: s.status.Received, Processed: s.status.Processed,
-		Failures: s.status.UserExceptions + s.status.SystemExceptions + s.status.SourceExceptions + s.status.SinkExceptions,
+		LatencyMs: s.status.AverageLatencyMs, LastInvocationMs: s.status.LastInvocationMs,
+	}
+	in.Exceptions = exceptions(s)
+	for _, e := range in.Exceptions {
+		in.Failures += e.Total
 	}
 	if in.Error == "" {
 		in.Error = s.masks.apply(latest(s.status))
@@ -181,6 +185,31 @@ func (i *instance) describe() (in engine.Instance, reason string) {
 		in.LogTail, _ = tail(i.dir, tailInStatus)
 	}
 	return in, s.reason
+}
+
+// exceptions are the failures that the instance counted, by class.
+func exceptions(s state) map[string]engine.Exceptions {
+	all := map[string]engine.Exceptions{}
+	for _, c := range []struct {
+		name   string
+		total  int64
+		latest []wire.Exception
+	}{
+		{"user", s.status.UserExceptions, s.status.LatestUser},
+		{"system", s.status.SystemExceptions, s.status.LatestSystem},
+		{"source", s.status.SourceExceptions, s.status.LatestSource},
+		{"sink", s.status.SinkExceptions, s.status.LatestSink},
+	} {
+		if c.total == 0 {
+			continue
+		}
+		e := engine.Exceptions{Total: c.total}
+		for _, l := range c.latest {
+			e.Latest = append(e.Latest, engine.Exception{Message: s.masks.apply(l.Message), AtMs: l.AtMs})
+		}
+		all[c.name] = e
+	}
+	return all
 }
 
 // latest is the newest failure that the instance reports of its own work.

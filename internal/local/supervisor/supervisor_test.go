@@ -157,7 +157,7 @@ func TestCountersComeFromTheProbe(t *testing.T) {
 	must(t, b.Set(key, b.files(1, "ok", wire.Shared)))
 	b.await(t, engine.Ready)
 	b.Refresh(t.Context(), key)
-	want := []engine.Instance{{Running: true, Ready: true, Received: 7, Processed: 5, Failures: 2}}
+	want := []engine.Instance{{Running: true, Ready: true, Received: 7, Processed: 5, Failures: 2, Exceptions: map[string]engine.Exceptions{"user": {Total: 2}}}}
 	if diff := cmp.Diff(want, b.Status(key).Instances); diff != "" {
 		t.Error(diff)
 	}
