@@ -207,3 +207,61 @@ func TestApplyKilledAtEveryRequest(t *testing.T) {
 		s.run("mesh", "delete", name)
 	}
 }
+
+// The same for a change: of a runtime kind, which makes a component again in place, of
+// a setting, and of what the mesh holds. No message is lost on the way.
+func TestChangeKilledAtEveryWrite(t *testing.T) {
+	t.Parallel()
+	needPython(t)
+	s := newSite(t)
+	code := write(t, filepath.Join(t.TempDir(), "shout.py"), "def shout(message):\n    return str(message) + '!'\n")
+	mesh := func(runtime, b, more string) string {
+		return fmt.Sprintf(`
+resource "functionmesh_topic" "in" { name = "in" }
+resource "functionmesh_mesh" "m" {
+  name = "m"
+  functions = {
+    a = { runtime = { %s }, inputs = { (functionmesh_topic.in.name) = {} }, output = { topic = "out" } }
+    b = { runtime = { wasm = { file = %q } }, inputs = { out = {} }, %s }
+    %s
+  }
+}`, runtime, built.wasm, b, more)
+	}
+	wasm := fmt.Sprintf("wasm = { file = %q }", built.wasm)
+	configs := [2]string{
+		mesh(wasm, "", ""),
+		mesh(fmt.Sprintf(`python = { file = %q, class = "shout.shout" }`, code), "parallelism = 2", "c = { runtime = { "+wasm+" }, inputs = { out = {} } }"),
+	}
+	names := [2][]string{{"function/m-a", "function/m-b"}, {"function/m-a", "function/m-b", "function/m-c"}}
+	p := s.project(configs[0])
+	p.apply()
+	w := tap(t, s)
+	var points [2][]killPoint // of the change to each
+	for _, to := range []int{1, 0} {
+		w.reset(0, false, nil)
+		p.use(configs[to])
+		p.apply()
+		requests := w.requests()
+		points[to] = slices.DeleteFunc(killPoints(requests), func(k killPoint) bool { return !writes(requests[k.at-1]) })
+		t.Logf("to %d: %+v", to, points[to])
+	}
+	sent, to := 0, 1
+	for ; len(points[to]) > 0; to = 1 - to {
+		point := points[to][0]
+		points[to] = points[to][1:]
+		p.use(configs[to])
+		s.produce("in", sent, sent+5)
+		sent += 5
+		if !p.killedApply(w, point.at, point.late) {
+			t.Logf("request %d did not come", point.at)
+		}
+		if o := p.tryApply(); o.code != 0 {
+			t.Fatalf("the apply after a change to %d that was killed at %+v:\n%s", to, point, o.all)
+		}
+		p.empty()
+		if got := s.components(); !slices.Equal(got, names[to]) {
+			t.Errorf("killed at %+v: there is %v, want %v", point, got, names[to])
+		}
+	}
+	exactly(t, s.consume("out", sent), sent, "!")
+}

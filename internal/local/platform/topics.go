@@ -195,6 +195,23 @@ func deadLetter(c spec.Component) string {
 	return spec.DeadLetterTopic(c)
 }
 
+// held counts the topics that somebody declared or that a component uses. The others
+// were made for components that have gone: nobody could delete them first.
+func (p *Platform) held(topics []broker.Topic) (int, error) {
+	all, err := p.Store.Components.All("")
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, t := range topics {
+		used := func(c store.Component) bool { return slices.Contains(topicsOf(c.Spec), t.Name) }
+		if !t.Auto || slices.ContainsFunc(all, used) {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // deleteNamespace removes a namespace; with force all that it holds.
 func (p *Platform) deleteNamespace(ctx context.Context, n spec.Namespace, force bool) error {
 	components, err := p.componentsIn(n.Tenant, n.Name)
@@ -205,8 +222,12 @@ func (p *Platform) deleteNamespace(ctx context.Context, n spec.Namespace, force 
 	if err != nil {
 		return err
 	}
-	if !force && len(components)+len(topics) > 0 {
-		return inUse(fmt.Errorf("namespace %s/%s still has %d components and %d topics", n.Tenant, n.Name, len(components), len(topics)))
+	held, err := p.held(topics)
+	if err != nil {
+		return err
+	}
+	if !force && len(components)+held > 0 {
+		return inUse(fmt.Errorf("namespace %s/%s still has %d components and %d topics", n.Tenant, n.Name, len(components), held))
 	}
 	for _, c := range components {
 		if err := p.deleteComponent(ctx, keyOf(c)); err != nil {
