@@ -309,11 +309,15 @@ func (s *site) produce(topic string, from, to int) {
 	s.run("topic", "produce", topic, "--file", file)
 }
 
-// consume waits for n messages of a topic, from its beginning.
+// consume waits for n messages of a topic, from its beginning; when they do not come,
+// it returns those that did.
 func (s *site) consume(topic string, n int) []string {
 	s.t.Helper()
-	text := s.run("topic", "consume", topic, "--from", "earliest", "-n", strconv.Itoa(n), "--timeout", "60s")
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	o := s.try("topic", "consume", topic, "--from", "earliest", "-n", strconv.Itoa(n), "--timeout", "30s")
+	if o.code != 0 {
+		s.t.Errorf("consume %s: %s", topic, strings.TrimSuffix(o.all, o.out))
+	}
+	return strings.Split(strings.TrimSuffix(o.out, "\n"), "\n")
 }
 
 // edit sends a function's settings, in Pulsar's own words, as another tool would.
