@@ -174,7 +174,7 @@ func (f *Functions) ensure(ctx context.Context) error {
 // first death is a reason to try again; a batch that kills twice holds a message that
 // kills, which Isolate then finds.
 func (f *Functions) broken(ctx context.Context, cause error, isolating bool) error {
-	exit := f.worker.kill()
+	exit := f.worker.end(cause)
 	f.worker = nil
 	if ctx.Err() != nil {
 		return ctx.Err()

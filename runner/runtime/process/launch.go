@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -130,7 +129,7 @@ func (f *Functions) launch(ctx context.Context) (*worker, error) {
 	limited, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := w.handshake(limited, f.start); err != nil {
-		exit := w.kill()
+		exit := w.end(err)
 		var known *pipeline.TerminalError
 		switch {
 		case ctx.Err() != nil:
@@ -190,13 +189,10 @@ func (w *worker) expect(ctx context.Context, t frame.Type, v any) error {
 }
 
 // describe says how a worker ended, with its last words.
-func describe(cause, exit error, tail *guard.Tail) string {
+func describe(cause error, exit string, tail *guard.Tail) string {
 	text := cause.Error()
-	if errors.Is(cause, io.EOF) || errors.Is(cause, errGone) {
-		text = "it ended"
-		if exit != nil {
-			text = exit.Error()
-		}
+	if closed(cause) {
+		text = exit
 	}
 	return text + quote(tail)
 }

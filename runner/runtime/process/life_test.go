@@ -204,7 +204,8 @@ func TestCodeThatCannotRunIsTerminal(t *testing.T) {
 	}{
 		"NoSuchClass":     {process.Python, write("def f(i): pass\n", 0o600), "code.Missing", "ClassNotFound", "Missing"},
 		"SyntaxError":     {process.Python, write("def f(:\n", 0o600), "f", "InvalidCode", "SyntaxError"},
-		"ImportExits":     {process.Python, write("import os\nos.write(2, b'last words')\nos._exit(9)\n", 0o600), "f", "InvalidCode", "last words"},
+		"ImportExits":     {process.Python, write("import os\nos.write(2, b'last words')\nos._exit(9)\n", 0o600), "f", "InvalidCode", "exit status 9\nlast words"},
+		"ImportEndsWell":  {process.Python, write("import os\nos._exit(0)\n", 0o600), "f", "InvalidCode", "exit status 0"},
 		"MissingModule":   {process.Python, write("import no_such_package_here\n", 0o600), "f", "InvalidCode", "no_such_package_here"},
 		"NotAProgram":     {process.Go, write("plain text", 0o600), "", "InvalidCode", "started"},
 		"AnotherProgram":  {process.Go, write("#!/bin/sh\necho some words >&2\n", 0o700), "", "InvalidCode", "some words"},

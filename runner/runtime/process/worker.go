@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -20,6 +22,7 @@ var errGone = errors.New("the worker is gone")
 
 const (
 	stopGrace = 5 * time.Second        // after STOP, before the group is killed
+	endGrace  = 2 * time.Second        // after the end of its frames, for a worker to end by itself
 	pipeGrace = 500 * time.Millisecond // after the worker's end, for pipes that its children hold
 	slack     = 250 * time.Millisecond // for progress on a busy machine
 )
@@ -40,7 +43,7 @@ type worker struct {
 	cancel context.CancelFunc // kills the process group
 	frames chan received
 	exited chan struct{}
-	exit   error // valid once exited is closed
+	exit   string // how it ended; valid once exited is closed
 }
 
 // spawn starts the process.
@@ -83,7 +86,8 @@ func (w *worker) own(cmd *exec.Cmd, started chan<- error) {
 	if err != nil {
 		return
 	}
-	w.exit = cmd.Wait()
+	_ = cmd.Wait() // what counts is the process, not its pipes or who asked it to end
+	w.exit = cmd.ProcessState.String()
 	killGroup(cmd) // what user code left running
 	// A child that left the group may still hold the pipe: it speaks for nobody.
 	_ = w.out.SetReadDeadline(time.Now().Add(pipeGrace))
@@ -136,8 +140,8 @@ func (w *worker) exchange(ctx context.Context, r request) ([]byte, error) {
 	}()
 	payload, err := w.answer(ctx, r)
 	if err != nil {
-		_ = w.kill() // ends the write as well; how is of no interest
-		<-written    // as the worker is gone, so is what was written
+		w.end(err) // ends the write as well
+		<-written  // as the worker is gone, so is what was written
 		return nil, err
 	}
 	return payload, <-written
@@ -204,12 +208,36 @@ func progress(got received, r request) (int, error) {
 	return index, nil
 }
 
-// kill ends the process group and returns how the process ended.
-func (w *worker) kill() error {
+// end kills the worker because of cause and returns how it ended. One that closed its
+// frames is ending by itself, and how is the best that can be said about it.
+func (w *worker) end(cause error) string {
+	if closed(cause) {
+		timer := time.NewTimer(endGrace)
+		defer timer.Stop()
+		select {
+		case <-w.exited:
+		case <-timer.C:
+		}
+	}
+	w.kill()
+	return w.exit
+}
+
+// closed reports whether the worker closed its end of the frames.
+func closed(cause error) bool {
+	for _, e := range []error{io.EOF, io.ErrUnexpectedEOF, errGone, os.ErrDeadlineExceeded, syscall.EPIPE} {
+		if errors.Is(cause, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// kill ends the process group.
+func (w *worker) kill() {
 	w.cancel()
 	<-w.exited
 	w.release()
-	return w.exit
 }
 
 // close asks the worker to finish and kills it when it takes too long.
@@ -224,7 +252,7 @@ func (w *worker) close(ctx context.Context) {
 	case <-w.exited:
 	case <-limited.Done():
 	}
-	_ = w.kill() // how it ended is of no interest any more
+	w.kill()
 }
 
 // release closes the pipes and waits for the reader.
