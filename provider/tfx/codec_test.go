@@ -187,6 +187,22 @@ func TestDecodeRefusesFractions(t *testing.T) {
 	}
 }
 
+// Terraform wants back the null that it planned, which no platform can keep.
+func TestDecodeRefusesNullElements(t *testing.T) {
+	cases := map[string]object{
+		"Object": fn(object{"inputs": object{"orders": nil}}),
+		"Text":   fn(object{"inputs": object{"orders": object{"extra": object{"a": nil}}}}),
+		"Deep":   fn(object{"secrets": object{"API": nil}}),
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if s, _, err := Decode[spec.Component](value(t, componentShape(), c)); err == nil {
+				t.Errorf("decoded as %+v", s)
+			}
+		})
+	}
+}
+
 // What a platform returns is the defaulted spec; encoding it beside what the user wrote
 // gives exactly that again, whatever the spelling.
 func TestEncodeKeepsWhatTheUserWrote(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 
 // Decode reads the words of a spec out of a configuration, plan or state object and
 // returns the paths that are not known yet. Attributes that the spec has no field
-// for are the adapter's own and skipped.
+// for are the adapter's own and skipped. An element that is null is an error: there is
+// no way to keep it, and Terraform wants back what it planned.
 func Decode[S any](v tftypes.Value) (S, []spec.Path, error) {
 	var s S
 	d := decoder{}
@@ -72,6 +73,9 @@ func (d *decoder) mapping(v tftypes.Value, rv reflect.Value, at spec.Path) error
 	}
 	m := reflect.MakeMapWithSize(rv.Type(), len(elems))
 	for _, k := range slices.Sorted(maps.Keys(elems)) {
+		if elems[k].IsNull() {
+			return nullElement(at.Key(k))
+		}
 		e := reflect.New(rv.Type().Elem()).Elem()
 		if err := d.value(elems[k], e, at.Key(k)); err != nil {
 			return err
@@ -89,12 +93,20 @@ func (d *decoder) list(v tftypes.Value, rv reflect.Value, at spec.Path) error {
 	}
 	s := reflect.MakeSlice(rv.Type(), len(elems), len(elems))
 	for i, e := range elems {
-		if err := d.value(e, s.Index(i), at+spec.Path(fmt.Sprintf("[%d]", i))); err != nil {
+		at := at + spec.Path(fmt.Sprintf("[%d]", i))
+		if e.IsNull() {
+			return nullElement(at)
+		}
+		if err := d.value(e, s.Index(i), at); err != nil {
 			return err
 		}
 	}
 	rv.Set(s)
 	return nil
+}
+
+func nullElement(at spec.Path) error {
+	return fmt.Errorf("%s is null: give it a value, {} where nothing is to be said, or leave the element out", at)
 }
 
 func (d *decoder) leaf(v tftypes.Value, rv reflect.Value, at spec.Path) error {
