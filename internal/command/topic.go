@@ -21,13 +21,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
 )
 
-// produceBatch is how many lines are sent before their confirmation is awaited, and
-// maxLine how long one may be: what the embedded broker takes as a message.
-const (
-	produceBatch = 1000
-	maxLine      = 8 << 20
-)
-
 func newTopic(a *app) *cobra.Command {
 	noun := group("topic", "Look into streams, write to them and read from them")
 	noun.AddCommand(
@@ -104,29 +97,20 @@ func (a *app) produce(ctx context.Context, name string, in io.Reader, key string
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, producer.Close(context.WithoutCancel(ctx))) }()
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 64<<10), maxLine)
-	var batch []nats.Message
-	flush := func() error {
+	lines := readLines(ctx, in)
+	for {
+		batch, more := lines.batch(ctx, key)
 		n, err := producer.Produce(ctx, batch)
-		sent, batch = sent+n, batch[:0]
-		return err
-	}
-	for lines.Scan() {
-		m := nats.Message{Value: append([]byte{}, lines.Bytes()...)}
-		if key != "" {
-			m.Key = []byte(key)
-		}
-		if batch = append(batch, m); len(batch) == produceBatch {
-			if err := flush(); err != nil {
-				return sent, err
-			}
+		sent += n
+		switch {
+		case ctx.Err() != nil:
+			return sent, errInterrupted
+		case err != nil:
+			return sent, err
+		case !more:
+			return sent, lines.err
 		}
 	}
-	if err := flush(); err != nil {
-		return sent, err
-	}
-	return sent, lines.Err()
 }
 
 func newConsume(a *app) *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -235,6 +236,33 @@ func TestRunInTheForeground(t *testing.T) {
 	}
 	if err := <-exited; err != nil {
 		t.Errorf("after an interrupt: %v\n%s", err, errs.String())
+	}
+}
+
+// A line that is typed is sent at once, and an interrupt ends the wait for the next.
+func TestProduceAsTyped(t *testing.T) {
+	m := newMachine(t)
+	m.run(t, 0, "", "mesh", "create", "--wait=false", "-f", m.mesh(t))
+	cmd := m.command(t.Context(), "topic", "produce", "lines")
+	typed, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(typed, "one\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.run(t, 0, "", "topic", "consume", "lines", "--from", "earliest", "-n", "1", "--timeout", "30s"); got != "one\n" {
+		t.Errorf("got %q", got)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the exit code is looked at below
+	if code := cmd.ProcessState.ExitCode(); code != 1 {
+		t.Errorf("exit code %d after an interrupt", code)
 	}
 }
 
