@@ -25,7 +25,7 @@ func ruleOf(runtime string) runtimeRule {
 	case "python":
 		return runtimeRule{
 			class:      regexp.MustCompile(`^` + identifier + `(\.` + identifier + `)+$`),
-			classHint:  `Write class = "module.Class" or "module.function"; the module of enrich.py is enrich.`,
+			classHint:  `Write class = "module.Class" or "module.function"; for example enrich.Enrich for the class Enrich in enrich.py.`,
 			extensions: []string{".py", ".zip", ".whl"},
 		}
 	case "java":

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
@@ -25,8 +23,8 @@ func visible(problems []spec.Problem, holes []spec.Path) []spec.Problem {
 	return kept
 }
 
-// report turns problems into diagnostics at the attributes of v that they are about.
-func report(diags *diag.Diagnostics, p place, v tftypes.Value, problems []spec.Problem) {
+// report turns problems into diagnostics at the attributes that they are about.
+func report(diags *diag.Diagnostics, problems []spec.Problem) {
 	for _, problem := range problems {
 		summary, detail := sentence(problem.Message), problem.Hint
 		if at := string(problem.Path); at != "" {
@@ -38,11 +36,16 @@ func report(diags *diag.Diagnostics, p place, v tftypes.Value, problems []spec.P
 			summary = "Setting may not do what it says"
 			d = diag.NewWarningDiagnostic(summary, detail)
 		}
-		if at := p.attributePath(v, problem.Path); !at.Equal(path.Empty()) {
-			d = diag.WithPath(at, d)
-		}
-		diags.Append(d)
+		diags.Append(located(d, problem.Path))
 	}
+}
+
+// located puts a diagnostic at the attribute that it is about.
+func located(d diag.Diagnostic, at spec.Path) diag.Diagnostic {
+	if top := attributeOf(at); top != nil {
+		return diag.WithPath(*top, d)
+	}
+	return d
 }
 
 func sentence(s string) string { return strings.TrimSuffix(s, ".") }
@@ -76,10 +79,8 @@ func (m *managed[S]) failure(j job[S], err error) {
 		detail += "\n\nThe time allowed is set by the attribute timeouts."
 	}
 	if e, ok := errors.AsType[*engine.Error](err); ok && e.Path != "" {
-		if at := m.placeOf(j.want.Spec).attributePath(j.plan, spec.Path(e.Path)); !at.Equal(path.Empty()) {
-			diags.AddAttributeError(at, summary, detail)
-			return
-		}
+		diags.Append(located(diag.NewErrorDiagnostic(summary, detail), spec.Path(e.Path)))
+		return
 	}
 	diags.AddError(summary, detail)
 }

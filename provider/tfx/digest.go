@@ -90,12 +90,12 @@ func (d digester) digest(now, before map[string]tftypes.Value, at spec.Path) tft
 	sum, err := fileDigest(name)
 	if err == nil {
 		if d.strict && isSet(now[digestAttribute]) && !now[digestAttribute].Equal(tftypes.NewValue(tftypes.String, sum)) {
-			d.fail(at.Field("file"), "Code changed since the plan", fmt.Sprintf("%s is not the file that was planned. Plan and apply again.", name))
+			d.fail(at.Field("file"), "Code changed since the plan", fmt.Sprintf("%s: %s is not the file that was planned. Plan and apply again.", at.Field("file"), name))
 		}
 		return tftypes.NewValue(tftypes.String, sum)
 	}
 	if d.strict {
-		d.fail(at.Field("file"), "Code cannot be read", fmt.Sprintf("%v. Build or create the file before applying.", err))
+		d.fail(at.Field("file"), "Code cannot be read", fmt.Sprintf("%s: %v. Build or create the file before applying.", at.Field("file"), err))
 	} else if sameWord(now["file"], before["file"]) && isSet(before[digestAttribute]) {
 		return before[digestAttribute]
 	}

@@ -106,7 +106,7 @@ func (m *managed[S]) honour(req resource.ModifyPlanRequest, resp *resource.Modif
 		return // validation said so
 	}
 	problems := visible(m.Honour(m.session.Platform, wrote), holes)
-	report(&resp.Diagnostics, m.placeOf(wrote), req.Config.Raw, problems)
+	report(&resp.Diagnostics, problems)
 }
 
 // compare finds what replaces the object, and what a change in place costs.

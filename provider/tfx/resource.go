@@ -188,5 +188,5 @@ func (m *managed[S]) ValidateConfig(_ context.Context, req resource.ValidateConf
 		return
 	}
 	problems := m.Entity.Validate(s)
-	report(&resp.Diagnostics, m.placeOf(s), req.Config.Raw, visible(problems, holes))
+	report(&resp.Diagnostics, visible(problems, holes))
 }

@@ -117,7 +117,7 @@ func (m *managed[S]) prepare(ctx context.Context, j job[S], config tftypes.Value
 		return j
 	}
 	strict := digester{strict: true, fail: func(at spec.Path, summary, detail string) {
-		out.diags.AddAttributeError(place{}.attributePath(named, at), summary, detail)
+		out.diags.Append(located(diag.NewErrorDiagnostic(summary, detail), at))
 	}}
 	s, _, err := Decode[S](strict.walk(specType[S](), named, named, ""))
 	if err != nil {
