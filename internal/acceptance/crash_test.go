@@ -88,7 +88,7 @@ func (s *site) runs(pid int) bool {
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	busy, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed below
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer busy.Close()
 	o := s.try("local", "up", "--listen", busy.Addr().String())
@@ -163,7 +163,7 @@ func TestDiskFull(t *testing.T) {
 		_ = os.Remove(filepath.Join(s.data, "filler")) // a full platform cannot end well
 		s.end()
 		eventually(t, "the file system to be free", func() bool { // processes that are ending hold it
-			return exec.Command("umount", s.data).Run() == nil //nolint:noctx // the test's own has ended
+			return exec.Command("umount", s.data).Run() == nil
 		})
 	})
 	const first, second = 2000, 4000

@@ -70,8 +70,13 @@ func TestImportOfEveryKind(t *testing.T) {
 	first.empty()
 	second := s.project(config)
 	for _, imported := range [][2]string{
-		{"tenant", "shop"}, {"namespace", "shop/eu"}, {"topic", "shop/eu/orders"}, {"function", "shop/eu/f"},
-		{"source", "shop/eu/numbers"}, {"sink", "shop/eu/store"}, {"mesh", "shop/eu/m"},
+		{"tenant", "shop"},
+		{"namespace", "shop/eu"},
+		{"topic", "shop/eu/orders"},
+		{"function", "shop/eu/f"},
+		{"source", "shop/eu/numbers"},
+		{"sink", "shop/eu/store"},
+		{"mesh", "shop/eu/m"},
 	} {
 		if o := second.terraform("import", "-input=false", "functionmesh_"+imported[0]+".x", imported[1]); o.code != 0 {
 			t.Fatalf("import of %s:\n%s", imported[0], o.all)

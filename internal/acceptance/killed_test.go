@@ -37,10 +37,10 @@ func tap(t *testing.T, s *site) *wiretap {
 	text, err := os.ReadFile(s.recordFile())
 	must(t, err)
 	real := s.record().Socket
-	dir, err := os.MkdirTemp("", "fmtap") // short, for the limit of socket paths
+	dir, err := os.MkdirTemp("", "fmtap") //nolint:usetesting // short, for the limit of socket paths
 	must(t, err)
 	socket := filepath.Join(dir, "s")
-	listener, err := net.Listen("unix", socket) //nolint:noctx // closed below
+	listener, err := net.Listen("unix", socket)
 	must(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "platform"})
 	proxy.Transport = overUnix(real)

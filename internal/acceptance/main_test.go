@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	if err := os.RemoveAll(built.dir); err != nil {
 		fmt.Fprintln(os.Stderr, "acceptance:", err)
 	}
-	os.Exit(code) //nolint:forbidigo // as the testing package documents
+	os.Exit(code)
 }
 
 func setUp() (err error) {
@@ -62,7 +62,7 @@ func setUp() (err error) {
 		return err
 	}
 	built.wasm = filepath.Join(built.dir, "exclaim.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", built.wasm, "./exclaim") //nolint:noctx // ends by itself
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", built.wasm, "./exclaim")
 	cmd.Dir, cmd.Env = filepath.Join(built.top, "examples", "functions", "go"), append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the WASM function: %w\n%s", err, out)
@@ -96,7 +96,7 @@ func build(top, pkg, out, version string) error {
 	if race {
 		args = append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, pkg)...) //nolint:noctx // ends by itself
+	cmd := exec.Command("go", append(args, pkg)...)
 	cmd.Dir, cmd.Env = top, os.Environ()
 	if !race {
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
@@ -162,7 +162,7 @@ func initProject(dir, config string) error {
 	if err := os.WriteFile(filepath.Join(dir, "terraform.tf"), []byte(preamble), 0o600); err != nil {
 		return err
 	}
-	cmd := exec.Command(built.terraform, "init", "-input=false", "-no-color") //nolint:noctx // ends by itself
+	cmd := exec.Command(built.terraform, "init", "-input=false", "-no-color")
 	cmd.Dir, cmd.Env = dir, append(quietEnvironment(), "TF_CLI_CONFIG_FILE="+config)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("terraform init: %w\n%s", err, out)

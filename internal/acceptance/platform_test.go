@@ -147,7 +147,8 @@ resource "functionmesh_mesh" "m" {
 	version := func() (v struct {
 		ID      string `json:"id"`
 		Version string `json:"version"`
-	}) {
+	},
+	) {
 		s.json(&v, "local", "status")
 		return v
 	}

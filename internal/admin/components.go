@@ -39,13 +39,13 @@ func (c *components) key(s spec.Component) engine.Key {
 }
 
 func (c *components) pathOf(key engine.Key, parts ...string) string {
-	path := "/admin/v3/" + c.path
+	path := []string{"/admin/v3", c.path}
 	for _, p := range append([]string{key.Tenant, key.Namespace, key.Name}, parts...) {
 		if p != "" {
-			path += "/" + url.PathEscape(p)
+			path = append(path, url.PathEscape(p))
 		}
 	}
-	return path
+	return strings.Join(path, "/")
 }
 
 // read gets JSON; our own server is asked for everything at once.

@@ -114,7 +114,7 @@ func (p *platform) serve(t *testing.T, network string, handler http.Handler) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
 	if network == "unix" {
-		dir, err := os.MkdirTemp("", "fm") // a socket's path is short
+		dir, err := os.MkdirTemp("", "fm") //nolint:usetesting // a socket's path is short
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,9 +135,6 @@ func (p *platform) serve(t *testing.T, network string, handler http.Handler) {
 		p.url = server.URL
 	}
 }
-
-//go:fix inline
-func ptr[T any](v T) *T { return new(v) }
 
 // networks run a test over a unix socket and over TCP with a token.
 func networks(t *testing.T, run func(t *testing.T, network string)) {

@@ -36,21 +36,16 @@ type form struct {
 func (c *components) form(want engine.Object[spec.Component], withCode bool) (form, error) {
 	s := want.Spec.Clone()
 	s.Kind = c.kind
-	lang, code := s.Runtime.Chosen()
-	path := spec.Path("runtime").Field(lang)
-	var file []byte
-	name := ""
-	if code != nil {
-		if withCode && code.URL == "" {
-			var err error
-			if file, err = readCode(path, code); err != nil {
-				return form{}, err
-			}
-			name = filepath.Base(code.File)
+	lang, chosen := s.Runtime.Chosen()
+	var code upload
+	if chosen != nil {
+		var err error
+		if code, err = readUpload(spec.Path("runtime").Field(lang), chosen, withCode); err != nil {
+			return form{}, err
 		}
 		// Where the file lies on this machine is no business of the server.
-		code.File = ""
-		want.Marks.Digest = code.SHA256
+		chosen.File = ""
+		want.Marks.Digest = chosen.SHA256
 	}
 	config, err := pulsarform.Encode(pulsarform.Decoded{Component: s, Envelope: pulsarform.Envelope{
 		Owner: want.Marks.Owner, Mesh: want.Marks.Mesh, Creating: want.Marks.Creating, Digest: want.Marks.Digest,
@@ -64,16 +59,41 @@ func (c *components) form(want engine.Object[spec.Component], withCode bool) (fo
 	w := multipart.NewWriter(f.body)
 	f.contentType = w.FormDataContentType()
 	err = part(w, c.config, "application/json", config)
-	if err == nil && withCode && code != nil && code.URL != "" {
-		err = part(w, "url", "text/plain", []byte(code.URL))
-	}
-	if err == nil && file != nil {
-		var to io.Writer
-		if to, err = w.CreateFormFile("data", name); err == nil {
-			_, err = to.Write(file)
-		}
+	if err == nil {
+		err = code.write(w)
 	}
 	return f, errors.Join(err, w.Close())
+}
+
+// upload is the code that goes with a form: a URL, or a file and its name, or neither.
+type upload struct {
+	url, name string
+	file      []byte
+}
+
+func readUpload(path spec.Path, code *spec.Code, withCode bool) (upload, error) {
+	switch {
+	case !withCode:
+		return upload{}, nil
+	case code.URL != "":
+		return upload{url: code.URL}, nil
+	}
+	file, err := readCode(path, code)
+	return upload{name: filepath.Base(code.File), file: file}, err
+}
+
+func (u upload) write(w *multipart.Writer) error {
+	if u.url != "" {
+		return part(w, "url", "text/plain", []byte(u.url))
+	}
+	if u.file == nil {
+		return nil
+	}
+	to, err := w.CreateFormFile("data", u.name)
+	if err == nil {
+		_, err = to.Write(u.file)
+	}
+	return err
 }
 
 func part(w *multipart.Writer, name, contentType string, content []byte) error {

@@ -34,6 +34,15 @@ type instanceStatus struct {
 	SinkFailures   int64 `json:"numSinkExceptions"`
 }
 
+func (s instanceStatus) instance(id int) engine.Instance {
+	return engine.Instance{
+		ID: id, Running: s.Running, Ready: s.Running, Restarts: s.Restarts, Error: s.Error,
+		Received:  s.Received + s.FromSource + s.FromPulsar,
+		Processed: s.Processed + s.Written + s.WrittenToSink,
+		Failures:  s.UserFailures + s.SystemFailures + s.SourceFailures + s.SinkFailures,
+	}
+}
+
 // manyRestarts is from when on an instance that does not run counts as failed: waiting
 // longer does not help.
 const manyRestarts = 3
@@ -44,18 +53,13 @@ func (s workerStatus) status() engine.Status {
 	out := engine.Status{Phase: engine.Progressing, Reason: "InstancesStarting", Wanted: s.NumInstances, Ready: s.NumRunning}
 	failed, errors := false, ""
 	for _, i := range s.Instances {
-		st := i.Status
-		out.Instances = append(out.Instances, engine.Instance{
-			ID: i.ID, Running: st.Running, Ready: st.Running, Restarts: st.Restarts, Error: st.Error,
-			Received:  st.Received + st.FromSource + st.FromPulsar,
-			Processed: st.Processed + st.Written + st.WrittenToSink,
-			Failures:  st.UserFailures + st.SystemFailures + st.SourceFailures + st.SinkFailures,
-		})
-		if !st.Running && st.Error != "" {
-			failed = failed || st.Restarts >= manyRestarts
-			if errors == "" {
-				errors = fmt.Sprintf("instance %d: %s", i.ID, st.Error)
-			}
+		out.Instances = append(out.Instances, i.Status.instance(i.ID))
+		if i.Status.Running || i.Status.Error == "" {
+			continue
+		}
+		failed = failed || i.Status.Restarts >= manyRestarts
+		if errors == "" {
+			errors = fmt.Sprintf("instance %d: %s", i.ID, i.Status.Error)
 		}
 	}
 	switch {

@@ -95,28 +95,40 @@ func connect(o Options) (http.RoundTripper, string, error) {
 		IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
 	}
 	base := strings.TrimSuffix(o.URL, "/")
-	switch {
-	case u.User != nil:
-		return nil, "", fmt.Errorf("%w, without a user", errURL)
-	case u.Scheme == "unix" && u.Host == "" && u.Path != "":
+	if err := checkURL(u, o.URL); err != nil {
+		return nil, "", err
+	}
+	switch u.Scheme {
+	case "unix":
 		transport.Proxy = nil
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", u.Path)
 		}
 		base = "http://localhost"
-	case u.Scheme == "https" && u.Host != "":
+	case "https":
 		if transport.TLSClientConfig, err = o.TLS.config(); err != nil {
 			return nil, "", err
 		}
 		transport.ForceAttemptHTTP2 = true
-	case u.Scheme == "http" && u.Host != "":
-	default:
-		return nil, "", fmt.Errorf("%w, not %q", errURL, o.URL)
 	}
 	if o.Transport != nil {
 		return o.Transport, base, nil
 	}
 	return transport, base, nil
+}
+
+// checkURL refuses what is no URL of an admin API. Only one without a user, so without
+// a password, is quoted.
+func checkURL(u *url.URL, text string) error {
+	socket := u.Scheme == "unix" && u.Host == "" && u.Path != ""
+	server := (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	switch {
+	case u.User != nil:
+		return fmt.Errorf("%w, without a user", errURL)
+	case !socket && !server:
+		return fmt.Errorf("%w, not %q", errURL, text)
+	}
+	return nil
 }
 
 // config reads the certificate of the client at each handshake, because it is

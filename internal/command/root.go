@@ -22,7 +22,6 @@ const owner = "cli"
 // Options is everything from outside that the commands touch.
 type Options struct {
 	Version string // of the build, without a leading v
-	Commit  string // "" when the build does not know
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer

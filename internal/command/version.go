@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +25,7 @@ func newVersion(a *app) *cobra.Command {
 		Short: "Print which build this is",
 		Args:  args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			v := versionInfo{Program: Program, Version: a.Version, Commit: a.Commit}
+			v := versionInfo{Program: Program, Version: a.Version, Commit: commit()}
 			if a.output == formatTable {
 				a.say("%s %s", v.Program, v.Version)
 				return nil
@@ -33,6 +34,20 @@ func newVersion(a *app) *cobra.Command {
 			return a.print(v, nil)
 		},
 	}
+}
+
+// commit is the revision that the Go tool stamped into the build, if it did.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 // ownDigest is empty when the executable cannot be read, which is no reason to fail.

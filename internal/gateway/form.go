@@ -134,10 +134,6 @@ func (r *reader) Read(b []byte) (int, error) {
 func (a componentAPI) place(want *engine.Object[spec.Component], f form, have engine.Object[spec.Component]) error {
 	lang, code := want.Spec.Runtime.Chosen()
 	if code == nil {
-		want.Marks.Digest = ""
-		if f.upload != nil || f.url != "" && !strings.HasPrefix(f.url, "builtin://") {
-			return invalid("", "code was sent for a %s that runs none", a.kind)
-		}
 		return a.placeBuiltin(want, f)
 	}
 	path := spec.Path("runtime").Field(lang)
@@ -145,22 +141,14 @@ func (a componentAPI) place(want *engine.Object[spec.Component], f form, have en
 		code.URL = f.url
 	}
 	if f.upload != nil {
-		if !f.partial && code.SHA256 != "" && code.SHA256 != f.upload.sha256 {
-			return mismatch(path, code.SHA256, f.upload.sha256)
-		}
-		code.File, code.URL, code.SHA256 = f.upload.file, "", f.upload.sha256
 		want.Marks.Digest = f.upload.sha256
-		return nil
+		return placeUpload(path, code, f)
 	}
 	oldLang, old := have.Spec.Runtime.Chosen()
 	switch {
 	case old != nil && oldLang == lang && (code.URL == "" || code.URL == old.URL):
-		class, sum := code.Class, code.SHA256
-		*code, want.Marks.Digest = *old, have.Marks.Digest
-		code.Class = class
-		if sum != "" && sum != have.Marks.Digest {
-			return mismatch(path, sum, have.Marks.Digest)
-		}
+		want.Marks.Digest = have.Marks.Digest
+		return placeOld(path, code, *old, have.Marks.Digest)
 	case code.URL == "":
 		return invalid(path, "no code was sent: neither a file nor a URL")
 	case a.Remote && strings.HasPrefix(code.URL, "file:"):
@@ -174,8 +162,32 @@ func (a componentAPI) place(want *engine.Object[spec.Component], f form, have en
 	return nil
 }
 
+func placeUpload(path spec.Path, code *spec.Code, f form) error {
+	if !f.partial && code.SHA256 != "" && code.SHA256 != f.upload.sha256 {
+		return mismatch(path, code.SHA256, f.upload.sha256)
+	}
+	code.File, code.URL, code.SHA256 = f.upload.file, "", f.upload.sha256
+	return nil
+}
+
+// placeOld keeps the code that is there, whose bytes have the digest, under the class
+// that was sent.
+func placeOld(path spec.Path, code *spec.Code, old spec.Code, digest string) error {
+	class, sum := code.Class, code.SHA256
+	*code = old
+	code.Class = class
+	if sum != "" && sum != digest {
+		return mismatch(path, sum, digest)
+	}
+	return nil
+}
+
 // placeBuiltin takes the connector from a URL, where some clients put it.
 func (a componentAPI) placeBuiltin(want *engine.Object[spec.Component], f form) error {
+	want.Marks.Digest = ""
+	if f.upload != nil || f.url != "" && !strings.HasPrefix(f.url, "builtin://") {
+		return invalid("", "code was sent for a %s that runs none", a.kind)
+	}
 	name := strings.TrimPrefix(f.url, "builtin://")
 	if name == "" {
 		return nil

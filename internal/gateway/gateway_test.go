@@ -212,10 +212,11 @@ func (b *bench) do(t *testing.T, method, path, contentType string, body []byte) 
 	return resp, string(text)
 }
 
-// want sends a request with a JSON body and checks the status and, where it is not
-// empty, the JSON of the answer.
-func (b *bench) want(t *testing.T, method, path, body string, status int, answer string) {
+// want sends a request, its method before its path, with a JSON body and checks the
+// status and, where it is not empty, the JSON of the answer.
+func (b *bench) want(t *testing.T, request, body string, status int, answer string) {
 	t.Helper()
+	method, path, _ := strings.Cut(request, " ")
 	resp, text := b.do(t, method, path, "application/json", []byte(body))
 	if resp.StatusCode != status {
 		t.Fatalf("%s %s: %d %s, want %d", method, path, resp.StatusCode, text, status)
@@ -283,85 +284,85 @@ func (b *bench) send(t *testing.T, method, path string, status int, parts ...[3]
 
 func TestParents(t *testing.T) {
 	b := start(t, nil)
-	b.want(t, "GET", "/v2/clusters", "", 200, `["here"]`)
-	b.want(t, "PUT", "/v2/tenants/acme", `{"adminRoles":["r"],"allowedClusters":["here"]}`, 204, "")
-	b.want(t, "PUT", "/v2/tenants/acme", `{}`, 409, "")
-	b.want(t, "PUT", "/v2/tenants/a%20b", `{}`, 400, "")
-	b.want(t, "GET", "/v2/tenants/acme", "", 200, `{"adminRoles":["r"],"allowedClusters":["here"]}`)
-	b.want(t, "POST", "/v2/tenants/acme", `{"adminRoles":[],"allowedClusters":["here"]}`, 204, "")
-	b.want(t, "GET", "/v2/tenants/acme", "", 200, `{"adminRoles":[],"allowedClusters":["here"]}`)
-	b.want(t, "POST", "/v2/tenants/nobody", `{}`, 404, "")
-	b.want(t, "GET", "/v2/tenants", "", 200, `["acme","public"]`)
-	b.want(t, "DELETE", "/v2/tenants/acme", "", 204, "")
-	b.want(t, "DELETE", "/v2/tenants/acme", "", 404, "")
-	b.want(t, "GET", "/v2/tenants/acme", "", 404, "")
+	b.want(t, "GET /v2/clusters", "", 200, `["here"]`)
+	b.want(t, "PUT /v2/tenants/acme", `{"adminRoles":["r"],"allowedClusters":["here"]}`, 204, "")
+	b.want(t, "PUT /v2/tenants/acme", `{}`, 409, "")
+	b.want(t, "PUT /v2/tenants/a%20b", `{}`, 400, "")
+	b.want(t, "GET /v2/tenants/acme", "", 200, `{"adminRoles":["r"],"allowedClusters":["here"]}`)
+	b.want(t, "POST /v2/tenants/acme", `{"adminRoles":[],"allowedClusters":["here"]}`, 204, "")
+	b.want(t, "GET /v2/tenants/acme", "", 200, `{"adminRoles":[],"allowedClusters":["here"]}`)
+	b.want(t, "POST /v2/tenants/nobody", `{}`, 404, "")
+	b.want(t, "GET /v2/tenants", "", 200, `["acme","public"]`)
+	b.want(t, "DELETE /v2/tenants/acme", "", 204, "")
+	b.want(t, "DELETE /v2/tenants/acme", "", 404, "")
+	b.want(t, "GET /v2/tenants/acme", "", 404, "")
 
-	b.want(t, "PUT", "/v2/namespaces/public/n", `{"bundles":{"numBundles":4},"deduplicationEnabled":null}`, 204, "")
-	b.want(t, "PUT", "/v2/namespaces/public/n", "", 409, "")
-	b.want(t, "PUT", "/v2/namespaces/public/m", `{"deduplicationEnabled":true}`, 400, "")
-	b.want(t, "PUT", "/v2/namespaces/nobody/n", "", 404, "")
-	b.want(t, "GET", "/v2/namespaces/public", "", 200, `["public/default","public/n"]`)
-	b.want(t, "GET", "/v2/namespaces/nobody", "", 404, "")
-	b.want(t, "GET", "/v2/namespaces/public/n", "", 200, `{"replication_clusters":["here"],"properties":{}}`)
-	b.want(t, "PUT", "/v2/namespaces/public/n/properties", `{"functionmesh.owner":"me","functionmesh.creating":"true"}`, 204, "")
-	b.want(t, "PUT", "/v2/namespaces/public/n/properties", `{"other":"x"}`, 400, "")
-	b.want(t, "DELETE", "/v2/namespaces/public/n/property/functionmesh.creating", "", 204, "")
-	b.want(t, "GET", "/v2/namespaces/public/n/properties", "", 200, `{"functionmesh.owner":"me"}`)
-	b.want(t, "GET", "/v2/namespaces/public/n/topics", "", 200, `[]`)
-	b.want(t, "DELETE", "/v2/namespaces/public/n", "", 204, "")
-	b.want(t, "GET", "/v2/namespaces/public/n/topics", "", 404, "")
+	b.want(t, "PUT /v2/namespaces/public/n", `{"bundles":{"numBundles":4},"deduplicationEnabled":null}`, 204, "")
+	b.want(t, "PUT /v2/namespaces/public/n", "", 409, "")
+	b.want(t, "PUT /v2/namespaces/public/m", `{"deduplicationEnabled":true}`, 400, "")
+	b.want(t, "PUT /v2/namespaces/nobody/n", "", 404, "")
+	b.want(t, "GET /v2/namespaces/public", "", 200, `["public/default","public/n"]`)
+	b.want(t, "GET /v2/namespaces/nobody", "", 404, "")
+	b.want(t, "GET /v2/namespaces/public/n", "", 200, `{"replication_clusters":["here"],"properties":{}}`)
+	b.want(t, "PUT /v2/namespaces/public/n/properties", `{"functionmesh.owner":"me","functionmesh.creating":"true"}`, 204, "")
+	b.want(t, "PUT /v2/namespaces/public/n/properties", `{"other":"x"}`, 400, "")
+	b.want(t, "DELETE /v2/namespaces/public/n/property/functionmesh.creating", "", 204, "")
+	b.want(t, "GET /v2/namespaces/public/n/properties", "", 200, `{"functionmesh.owner":"me"}`)
+	b.want(t, "GET /v2/namespaces/public/n/topics", "", 200, `[]`)
+	b.want(t, "DELETE /v2/namespaces/public/n", "", 204, "")
+	b.want(t, "GET /v2/namespaces/public/n/topics", "", 404, "")
 }
 
 func TestTopics(t *testing.T) {
 	b := start(t, nil)
 	const at = "/v2/persistent/public/default"
-	b.want(t, "PUT", at+"/plain", "", 204, "")
-	b.want(t, "PUT", at+"/plain", "", 409, "")
-	b.want(t, "PUT", at+"/plain/partitions", "2", 409, "")
-	b.want(t, "PUT", at+"/parted/partitions", "2", 204, "")
-	b.want(t, "PUT", at+"/zero/partitions", "0", 400, "")
-	b.want(t, "PUT", at+"/text/partitions", `"two"`, 400, "")
-	b.want(t, "PUT", at+"/marked/partitions", `{"partitions":3,"properties":{"a":"b","functionmesh.owner":"o","functionmesh.later":"x"}}`, 204, "")
-	b.want(t, "PUT", "/v2/persistent/nobody/default/x", "", 404, "")
-	b.want(t, "GET", at+"/marked/partitions", "", 200, `{"partitions":3,"deleted":false,"properties":{"a":"b","functionmesh.owner":"o"}}`)
-	b.want(t, "GET", at+"/none/partitions", "", 404, "")
-	b.want(t, "GET", at+"/partitioned", "", 200, `["persistent://public/default/marked","persistent://public/default/parted"]`)
-	b.want(t, "POST", at+"/parted/partitions", "3", 204, "")
-	b.want(t, "POST", at+"/parted/partitions", "1", 412, "")
-	b.want(t, "POST", at+"/plain/partitions", "2", 412, "")
-	b.want(t, "DELETE", at+"/marked/partitions", "", 204, "")
-	b.want(t, "GET", at, "", 200, `["persistent://public/default/parted-partition-0","persistent://public/default/parted-partition-1",
+	b.want(t, "PUT "+at+"/plain", "", 204, "")
+	b.want(t, "PUT "+at+"/plain", "", 409, "")
+	b.want(t, "PUT "+at+"/plain/partitions", "2", 409, "")
+	b.want(t, "PUT "+at+"/parted/partitions", "2", 204, "")
+	b.want(t, "PUT "+at+"/zero/partitions", "0", 400, "")
+	b.want(t, "PUT "+at+"/text/partitions", `"two"`, 400, "")
+	b.want(t, "PUT "+at+"/marked/partitions", `{"partitions":3,"properties":{"a":"b","functionmesh.owner":"o","functionmesh.later":"x"}}`, 204, "")
+	b.want(t, "PUT /v2/persistent/nobody/default/x", "", 404, "")
+	b.want(t, "GET "+at+"/marked/partitions", "", 200, `{"partitions":3,"deleted":false,"properties":{"a":"b","functionmesh.owner":"o"}}`)
+	b.want(t, "GET "+at+"/none/partitions", "", 404, "")
+	b.want(t, "GET "+at+"/partitioned", "", 200, `["persistent://public/default/marked","persistent://public/default/parted"]`)
+	b.want(t, "POST "+at+"/parted/partitions", "3", 204, "")
+	b.want(t, "POST "+at+"/parted/partitions", "1", 412, "")
+	b.want(t, "POST "+at+"/plain/partitions", "2", 412, "")
+	b.want(t, "DELETE "+at+"/marked/partitions", "", 204, "")
+	b.want(t, "GET "+at, "", 200, `["persistent://public/default/parted-partition-0","persistent://public/default/parted-partition-1",
 		"persistent://public/default/parted-partition-2","persistent://public/default/plain"]`)
-	b.want(t, "GET", "/v2/namespaces/public/default/topics", "", 200, `["persistent://public/default/parted-partition-0",
+	b.want(t, "GET /v2/namespaces/public/default/topics", "", 200, `["persistent://public/default/parted-partition-0",
 		"persistent://public/default/parted-partition-1","persistent://public/default/parted-partition-2","persistent://public/default/plain"]`)
-	b.want(t, "GET", "/v2/non-persistent/public/default/partitioned", "", 200, `[]`)
+	b.want(t, "GET /v2/non-persistent/public/default/partitioned", "", 200, `[]`)
 
-	b.want(t, "PUT", at+"/plain/properties", `{"k":"v","functionmesh.owner":"me"}`, 204, "")
-	b.want(t, "PUT", at+"/plain/properties", `{"l":"w"}`, 204, "")
-	b.want(t, "GET", at+"/plain/properties", "", 200, `{"k":"v","l":"w","functionmesh.owner":"me"}`)
-	b.want(t, "DELETE", at+"/plain/properties?key=k", "", 204, "")
-	b.want(t, "DELETE", at+"/plain/properties?key=l", "", 204, "")
-	b.want(t, "GET", at+"/plain/properties", "", 200, `{"functionmesh.owner":"me"}`)
+	b.want(t, "PUT "+at+"/plain/properties", `{"k":"v","functionmesh.owner":"me"}`, 204, "")
+	b.want(t, "PUT "+at+"/plain/properties", `{"l":"w"}`, 204, "")
+	b.want(t, "GET "+at+"/plain/properties", "", 200, `{"k":"v","l":"w","functionmesh.owner":"me"}`)
+	b.want(t, "DELETE "+at+"/plain/properties?key=k", "", 204, "")
+	b.want(t, "DELETE "+at+"/plain/properties?key=l", "", 204, "")
+	b.want(t, "GET "+at+"/plain/properties", "", 200, `{"functionmesh.owner":"me"}`)
 
-	b.want(t, "GET", at+"/plain/stats", "", 200, `{"msgInCounter":5,"storageSize":30,"backlogSize":30,"subscriptions":{"s":{"msgBacklog":2,"type":"Shared"}}}`)
-	b.want(t, "GET", at+"/plain/internalStats", "", 200, `{"entriesAddedCounter":5,"numberOfEntries":3,"totalSize":30}`)
-	b.want(t, "GET", at+"/plain/subscriptions", "", 200, `["s"]`)
-	b.want(t, "DELETE", at+"/plain/subscription/busy", "", 409, "")
-	b.want(t, "DELETE", at+"/plain/subscription/busy?force=true", "", 204, "")
-	b.want(t, "DELETE", at+"/plain/partitions", "", 404, "")
-	b.want(t, "DELETE", at+"/parted", "", 404, "")
-	b.want(t, "DELETE", at+"/plain?force=true", "", 204, "")
-	b.want(t, "DELETE", at+"/plain", "", 404, "")
-	b.want(t, "GET", at+"/plain/stats", "", 404, "")
+	b.want(t, "GET "+at+"/plain/stats", "", 200, `{"msgInCounter":5,"storageSize":30,"backlogSize":30,"subscriptions":{"s":{"msgBacklog":2,"type":"Shared"}}}`)
+	b.want(t, "GET "+at+"/plain/internalStats", "", 200, `{"entriesAddedCounter":5,"numberOfEntries":3,"totalSize":30}`)
+	b.want(t, "GET "+at+"/plain/subscriptions", "", 200, `["s"]`)
+	b.want(t, "DELETE "+at+"/plain/subscription/busy", "", 409, "")
+	b.want(t, "DELETE "+at+"/plain/subscription/busy?force=true", "", 204, "")
+	b.want(t, "DELETE "+at+"/plain/partitions", "", 404, "")
+	b.want(t, "DELETE "+at+"/parted", "", 404, "")
+	b.want(t, "DELETE "+at+"/plain?force=true", "", 204, "")
+	b.want(t, "DELETE "+at+"/plain", "", 404, "")
+	b.want(t, "GET "+at+"/plain/stats", "", 404, "")
 }
 
 func TestStatisticsAreRefusedWithoutAnInspector(t *testing.T) {
 	b := start(t, func(o *gateway.Options) { o.Topics, o.Packages = nil, nil })
-	b.want(t, "PUT", "/v2/persistent/public/default/t", "", 204, "")
+	b.want(t, "PUT /v2/persistent/public/default/t", "", 204, "")
 	for _, path := range []string{"stats", "internalStats", "subscriptions"} {
-		b.want(t, "GET", "/v2/persistent/public/default/t/"+path, "", 400, "")
+		b.want(t, "GET /v2/persistent/public/default/t/"+path, "", 400, "")
 	}
-	b.want(t, "GET", "/v3/packages/function/public/default", "", 503, "")
+	b.want(t, "GET /v3/packages/function/public/default", "", 503, "")
 }
 
 const functions = "/v3/functions/public/default"
@@ -381,7 +382,7 @@ func (b *bench) function(t *testing.T, name string) engine.Observed[spec.Compone
 func TestFunctionLifecycle(t *testing.T) {
 	b := start(t, nil)
 	at := functions + "/f"
-	b.want(t, "GET", at, "", 404, "")
+	b.want(t, "GET "+at, "", 404, "")
 	b.send(t, "POST", at, 204, config(`{"tenant":"public","namespace":"default","name":"f","runtime":"PYTHON","py":"/where/f.py","className":"f.F",
 		"inputs":["in"],"output":"out","autoAck":true,"userConfig":{"big":12345678901234567890}}`), data("one"))
 	have := b.function(t, "f")
@@ -397,7 +398,7 @@ func TestFunctionLifecycle(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || strings.Contains(text, "/store") || !strings.Contains(text, "12345678901234567890") {
 		t.Errorf("GET: %d %s", resp.StatusCode, text)
 	}
-	b.want(t, "GET", functions, "", 200, `["f"]`)
+	b.want(t, "GET "+functions, "", 200, `["f"]`)
 
 	b.send(t, "PUT", at, 204, config(`{"parallelism":3,"inputs":["in"]}`))
 	have = b.function(t, "f")
@@ -416,8 +417,8 @@ func TestFunctionLifecycle(t *testing.T) {
 	if have = b.function(t, "f"); have.Spec.Output != nil && have.Spec.Output.Topic != "" || have.Spec.UserConfig != "" || have.Marks.Digest != digest([]byte("two")) {
 		t.Errorf("a whole update left something: %+v", have.Spec)
 	}
-	b.want(t, "DELETE", at, "", 204, "")
-	b.want(t, "DELETE", at, "", 404, "")
+	b.want(t, "DELETE "+at, "", 204, "")
+	b.want(t, "DELETE "+at, "", 404, "")
 	b.send(t, "PUT", at, 404, config(`{}`))
 }
 

@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"internal/local/...":           {"internal/local/...", "internal/spec", "internal/engine", "internal/catalog", "internal/wire", "internal/gateway"},
 	"internal/command":             {"internal/spec", "internal/engine", "internal/local", "internal/admin", "internal/cluster", "internal/catalog", "internal/codec", "internal/pulsarform", "internal/graph", "internal/wire", "runner/instance", "runner/broker/..."},
 	"internal/layout":              {},
+	"internal/acceptance":          {},
 	"internal/bench/...":           {"..."},
 }
 

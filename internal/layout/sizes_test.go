@@ -9,7 +9,7 @@ import (
 const (
 	maxFileLines        = 400
 	maxTestLines        = 800
-	maxMainLines        = 90
+	maxMainLines        = 60
 	maxFunctionLines    = 60
 	maxParameters       = 5
 	maxInterfaceMethods = 5

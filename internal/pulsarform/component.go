@@ -71,25 +71,8 @@ func finish(c *spec.Component, env envelope, own *string, secret map[string]json
 // runtime chooses the language as Pulsar does: by runtime, else by which file is
 // named. A file or class that does not fit goes to Extra, where it is refused.
 func (c FunctionConfig) runtime(out *spec.Component, env envelope) {
-	type face struct {
-		key, lang string
-		file      *string
-		set       func(*spec.Code) *spec.Runtime
-	}
-	faces := []face{
-		{"jar", "JAVA", c.Jar, func(x *spec.Code) *spec.Runtime { return &spec.Runtime{Java: x} }},
-		{"py", "PYTHON", c.Py, func(x *spec.Code) *spec.Runtime { return &spec.Runtime{Python: x} }},
-		{"go", "GO", c.Go, func(x *spec.Code) *spec.Runtime { return &spec.Runtime{Go: x} }},
-	}
 	lang := val(c.Runtime)
-	for _, f := range faces {
-		switch {
-		case env.runtime == "" && (lang == f.lang || lang == "" && f.file != nil && out.Runtime == nil):
-			out.Runtime = f.set(code(f.file, c.ClassName, env))
-		case f.file != nil:
-			out.Extra = putExtraString(out.Extra, f.key, *f.file)
-		}
-	}
+	c.file(out, env)
 	if env.runtime == "wasm" {
 		out.Runtime = &spec.Runtime{WASM: code(opt(env.url), c.ClassName, env)}
 		if lang != "" {
@@ -104,6 +87,27 @@ func (c FunctionConfig) runtime(out *spec.Component, env envelope) {
 	}
 	if val(c.ClassName) != "" {
 		out.Extra = putExtraString(out.Extra, "className", *c.ClassName)
+	}
+}
+
+// file sets the runtime of a language that has a file of its own.
+func (c FunctionConfig) file(out *spec.Component, env envelope) {
+	lang := val(c.Runtime)
+	for _, f := range []struct {
+		key, lang string
+		file      *string
+		set       func(*spec.Code) *spec.Runtime
+	}{
+		{"jar", "JAVA", c.Jar, func(x *spec.Code) *spec.Runtime { return &spec.Runtime{Java: x} }},
+		{"py", "PYTHON", c.Py, func(x *spec.Code) *spec.Runtime { return &spec.Runtime{Python: x} }},
+		{"go", "GO", c.Go, func(x *spec.Code) *spec.Runtime { return &spec.Runtime{Go: x} }},
+	} {
+		switch {
+		case env.runtime == "" && (lang == f.lang || lang == "" && f.file != nil && out.Runtime == nil):
+			out.Runtime = f.set(code(f.file, c.ClassName, env))
+		case f.file != nil:
+			out.Extra = putExtraString(out.Extra, f.key, *f.file)
+		}
 	}
 }
 

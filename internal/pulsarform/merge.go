@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
@@ -41,13 +42,7 @@ func Merge(have, change []byte) ([]byte, error) {
 }
 
 func mergeInputs(old, delta map[string]json.RawMessage) error {
-	named := false
-	for _, key := range inputKeys {
-		if _, ok := delta[key]; ok {
-			named = true
-		}
-	}
-	if !named {
+	if !slices.ContainsFunc(inputKeys, func(key string) bool { _, ok := delta[key]; return ok }) {
 		return nil
 	}
 	var specs, given map[string]json.RawMessage
@@ -64,14 +59,7 @@ func mergeInputs(old, delta map[string]json.RawMessage) error {
 			return fmt.Errorf("stored configuration: %w", err)
 		}
 	}
-	for _, topic := range list {
-		if kept, ok := specs[topic]; ok && given[topic] == nil {
-			if given == nil {
-				given = map[string]json.RawMessage{}
-			}
-			given[topic] = kept
-		}
-	}
+	given = keepListed(given, specs, list)
 	for _, key := range inputKeys {
 		delete(old, key)
 	}
@@ -83,6 +71,19 @@ func mergeInputs(old, delta map[string]json.RawMessage) error {
 		delta["inputSpecs"] = raw
 	}
 	return nil
+}
+
+// keepListed adds to given the old settings of listed topics that given does not speak of.
+func keepListed(given, old map[string]json.RawMessage, list []string) map[string]json.RawMessage {
+	for _, topic := range list {
+		if kept, ok := old[topic]; ok && given[topic] == nil {
+			if given == nil {
+				given = map[string]json.RawMessage{}
+			}
+			given[topic] = kept
+		}
+	}
+	return given
 }
 
 // mergeOptions puts the user's new content beside the envelope that is there.

@@ -36,7 +36,7 @@ func Run(ctx context.Context, c Config) error {
 	watch := r.watchDrain(hard, stop)
 	err = r.lanes(hard, lanes)
 	if err == nil && r.idle(len(lanes)) {
-		err = r.waitDrain(hard)
+		r.waitDrain(hard)
 	}
 	if cause := context.Cause(hard); cause != nil {
 		err = cause
@@ -109,12 +109,11 @@ func (r *run) function(ctx context.Context, lane int) (Function, error) {
 // idle says whether Run must wait although no lane is left.
 func (r *run) idle(lanes int) bool { return lanes == 0 || r.fenced.Load() > 0 }
 
-func (r *run) waitDrain(hard context.Context) error {
+func (r *run) waitDrain(hard context.Context) {
 	select {
 	case <-r.drained:
 	case <-hard.Done():
 	}
-	return nil
 }
 
 // closeAll closes what Run was given, each part once, in the direction of the data.

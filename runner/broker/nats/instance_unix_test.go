@@ -105,7 +105,7 @@ func runInstance(text string) error {
 		close(drain)
 	}()
 	c.Drain = drain
-	return pipeline.Run(context.Background(), c)
+	return pipeline.Run(context.Background(), c) //nolint:forbidigo // a process of its own, outside any test
 }
 
 // instance is a process that runs s.

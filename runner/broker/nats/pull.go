@@ -80,37 +80,31 @@ func (p *puller) fetch(ctx context.Context, most int, maxBytes int64, wait bool)
 		if len(got) > 0 || err != nil {
 			return got, err
 		}
+		oneShot := r.NoWait
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case status == statusLimit && r.MaxBytes > 0:
 			// The first message alone is over the bound: it must pass all the same.
 			r = pullRequest{Batch: 1, Expires: p.wait, NoWait: !wait}
+			continue
 		case status == statusLimit:
 			return nil, fmt.Errorf("the consumer gives no more: %w", errLost)
 		case !wait:
 			return nil, nil
-		case status == statusTimeout && r.NoWait:
+		}
+		r = pullRequest{Batch: min(max(most, 1), maxPull), MaxBytes: maxBytes, NoWait: true, Expires: p.wait}
+		if status == statusTimeout && oneShot {
 			// Others wait already, which a one-shot request may not: queue behind them.
-			r = pullRequest{Batch: 1, MaxBytes: 0, Expires: p.wait}
-		default:
-			r = pullRequest{Batch: min(max(most, 1), maxPull), MaxBytes: maxBytes, NoWait: true, Expires: p.wait}
+			r = pullRequest{Batch: 1, Expires: p.wait}
 		}
 	}
 }
 
 // request sends r and collects its answers until the server ends it.
 func (p *puller) request(ctx context.Context, r pullRequest) (got []*natsio.Msg, status string, err error) {
-	if !p.nc.IsConnected() {
-		return nil, "", errDisconnected
-	}
-	p.number++
-	reply := p.inbox + "." + strconv.FormatUint(p.number, 10)
-	body, err := json.Marshal(r)
+	reply, err := p.publish(r)
 	if err != nil {
-		return nil, "", err
-	}
-	if err := p.nc.PublishRequest(p.subject, reply, body); err != nil {
 		return nil, "", err
 	}
 	timer := time.NewTimer(r.Expires + pullSlack)
@@ -133,6 +127,20 @@ func (p *puller) request(ctx context.Context, r pullRequest) (got []*natsio.Msg,
 		}
 	}
 	return got, "", nil
+}
+
+// publish returns the subject of r's answers.
+func (p *puller) publish(r pullRequest) (reply string, err error) {
+	if !p.nc.IsConnected() {
+		return "", errDisconnected
+	}
+	p.number++
+	reply = p.inbox + "." + strconv.FormatUint(p.number, 10)
+	body, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	return reply, p.nc.PublishRequest(p.subject, reply, body)
 }
 
 func (p *puller) ended(got []*natsio.Msg, m *natsio.Msg) ([]*natsio.Msg, string, error) {

@@ -88,21 +88,9 @@ func (r *Reader) Next(ctx context.Context) (pipeline.Message, error) {
 		if !r.forever && r.follow.last >= r.end {
 			return pipeline.Message{}, io.EOF
 		}
-		got, err := r.follow.read(ctx, readerBatch, readerBytes, r.forever)
-		switch {
-		case errors.Is(err, errLost):
-			continue
-		case errors.Is(err, errDisconnected) && r.forever:
-			if err := pause(ctx, reconnectMin); err != nil {
-				return pipeline.Message{}, err
-			}
-			continue
-		case err != nil:
+		if err := r.fill(ctx); err != nil {
 			return pipeline.Message{}, err
-		case len(got) == 0: // the newest ones were deleted
-			return pipeline.Message{}, io.EOF
 		}
-		r.ready = got
 	}
 	next := r.ready[0]
 	if !r.forever && next.sequence > r.end {
@@ -110,6 +98,23 @@ func (r *Reader) Next(ctx context.Context) (pipeline.Message, error) {
 	}
 	r.ready = r.ready[1:]
 	return next.message, nil
+}
+
+// fill reads what comes next. After a passing trouble it leaves ready empty.
+func (r *Reader) fill(ctx context.Context) error {
+	got, err := r.follow.read(ctx, readerBatch, readerBytes, r.forever)
+	switch {
+	case errors.Is(err, errLost):
+		return nil
+	case errors.Is(err, errDisconnected) && r.forever:
+		return pause(ctx, reconnectMin)
+	case err != nil:
+		return err
+	case len(got) == 0: // the newest ones were deleted
+		return io.EOF
+	}
+	r.ready = got
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -82,8 +82,12 @@ func TestStartIsGolden(t *testing.T) {
 	out, ok := i.Output()
 	got := []any{i.Tenant(), i.Namespace(), i.Name(), i.ID(), i.Parallelism(), i.Inputs(), out, ok, config, secret, i.info.Limits.CallTimeoutMs}
 	want := []any{
-		"acme", "shop", "enrich", 1, 3, []Topic{{"persistent://acme/shop/orders", "json"}}, Topic{"persistent://acme/shop/enriched", ""}, true,
-		map[string]string{"region": "eu"}, "s3cret", int64(5000),
+		"acme", "shop", "enrich", 1, 3,
+		[]Topic{{"persistent://acme/shop/orders", "json"}},
+		Topic{"persistent://acme/shop/enriched", ""},
+		true,
+		map[string]string{"region": "eu"},
+		"s3cret", int64(5000),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
