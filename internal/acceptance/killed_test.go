@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -117,17 +118,15 @@ func (w *wiretap) requests() []string {
 func writes(request string) bool { return !strings.HasPrefix(request, http.MethodGet+" ") }
 
 // killedApply applies, and kills terraform with everything it started at a request.
-func (p *project) killedApply(w *wiretap, at int, late bool) (killed bool) {
+func (p *project) killedApply(w *wiretap, at int, late bool) bool {
 	p.t.Helper()
 	cmd := p.s.command(p.dir, built.terraform, "apply", "-input=false", "-auto-approve", "-no-color")
 	started := make(chan *exec.Cmd, 1)
-	var once sync.Once
+	var killed atomic.Bool
 	w.reset(at, late, func() {
-		once.Do(func() {
-			c := <-started
-			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-			killed = true
-		})
+		if killed.CompareAndSwap(false, true) {
+			_ = syscall.Kill(-(<-started).Process.Pid, syscall.SIGKILL)
+		}
 	})
 	o := finish(p.t, cmd, func() error {
 		if err := cmd.Start(); err != nil {
@@ -137,10 +136,10 @@ func (p *project) killedApply(w *wiretap, at int, late bool) (killed bool) {
 		return cmd.Wait()
 	})
 	w.reset(0, false, nil)
-	if !killed && o.code != 0 {
+	if !killed.Load() && o.code != 0 {
 		p.t.Fatalf("apply:\n%s", o.all)
 	}
-	return killed
+	return killed.Load()
 }
 
 // killPoints are the requests worth a kill: each one before it is sent, and each write
