@@ -17,9 +17,6 @@ func TestBadConfiguration(t *testing.T) {
 	function := func(body string) string {
 		return "resource \"functionmesh_function\" \"f\" {\n  name = \"f\"\n" + body + "\n}\n"
 	}
-	// Terraform finds the line of an attribute, or of an element of one. Of what lies
-	// deeper it quotes where the resource begins, and the message names the path.
-	const resource = `resource "functionmesh_function" "f" {`
 	cases := map[string]struct {
 		hcl   string
 		words []string // of the message
@@ -34,7 +31,7 @@ func TestBadConfiguration(t *testing.T) {
 			words: []string{"runtime"}, line: "runtime = {",
 		},
 		"MissingClass": {
-			hcl: function("runtime = { python = { file = \"f.py\" } }\n  inputs = { in = {} }"), words: []string{"runtime.python.class"}, line: resource,
+			hcl: function("runtime = { python = { file = \"f.py\" } }\n  inputs = { in = {} }"), words: []string{"runtime.python.class"}, line: "runtime = { python",
 		},
 		"ParallelismZero": {
 			hcl:   function("runtime = { " + wasm + " }\n  inputs = { in = {} }\n  parallelism = 0"),
@@ -55,7 +52,7 @@ func TestBadConfiguration(t *testing.T) {
 		},
 		"NestedSetting": {
 			hcl:   function("runtime = { " + wasm + " }\n  inputs = { in = {\n serde_class = \"x.Y\" } }"),
-			words: []string{`inputs["in"].serde_class`}, line: resource,
+			words: []string{`inputs["in"].serde_class`}, line: `serde_class = "x.Y"`,
 		},
 		"NotOnThisPlatform": {
 			hcl:   function("runtime = { " + wasm + " }\n  inputs = { in = {} }\n  processing_guarantees = \"effectively_once\""),
