@@ -230,9 +230,9 @@ func (a *api) parent(ctx context.Context, key engine.Key) error {
 	if key.Tenant == "" {
 		return nil
 	}
-	path := "/admin/v2/tenants/" + url.PathEscape(key.Tenant)
+	path := "/admin/v2/tenants/" + segment(key.Tenant)
 	if key.Namespace != "" {
-		path = "/admin/v2/namespaces/" + url.PathEscape(key.Tenant) + "/" + url.PathEscape(key.Namespace)
+		path = "/admin/v2/namespaces/" + segment(key.Tenant) + "/" + segment(key.Namespace)
 	}
 	var ignored any
 	_, err := a.call(ctx, func(ctx context.Context) error { return a.rest.GetWithContext(ctx, path, &ignored) })

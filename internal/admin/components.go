@@ -38,11 +38,21 @@ func (c *components) key(s spec.Component) engine.Key {
 	return keyOf(c.kind, s.Tenant, s.Namespace, s.Name)
 }
 
+// segment escapes a name so that it stays one segment. pulsaradmin cleans the path after
+// decoding it, so what would climb or divide there is escaped once more. No such name is
+// valid: the answer is that nothing is there, instead of one about another path.
+func segment(name string) string {
+	if name == "." || name == ".." || strings.Contains(name, "/") {
+		name = strings.NewReplacer(".", "%2E", "/", "%2F").Replace(name)
+	}
+	return url.PathEscape(name)
+}
+
 func (c *components) pathOf(key engine.Key, parts ...string) string {
 	path := []string{"/admin/v3", c.path}
 	for _, p := range append([]string{key.Tenant, key.Namespace, key.Name}, parts...) {
 		if p != "" {
-			path = append(path, url.PathEscape(p))
+			path = append(path, segment(p))
 		}
 	}
 	return strings.Join(path, "/")

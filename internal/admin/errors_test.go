@@ -116,3 +116,38 @@ func TestTokenFileIsReadAnew(t *testing.T) {
 		}
 	}
 }
+
+// A name is one segment of a path, whatever is in it: no other path is asked.
+func TestNamesDoNotClimb(t *testing.T) {
+	for name, key := range map[string]engine.Key{
+		"Dots":       {Tenant: "..", Namespace: "..", Name: "x"},
+		"Dot":        {Tenant: ".", Namespace: "n", Name: "."},
+		"Slashes":    {Tenant: "t", Namespace: "n", Name: "../../x"},
+		"SlashesToo": {Tenant: "a/b", Namespace: "n", Name: "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				seen = append(seen, r.URL.Path)
+				w.WriteHeader(http.StatusNotFound)
+			}))
+			t.Cleanup(server.Close)
+			clients, err := admin.New(admin.Options{URL: server.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = clients.Topics.Observe(t.Context(), key) // what was asked is looked at
+			_, _ = clients.Components[spec.KindFunction].Observe(t.Context(), key)
+			for _, path := range seen {
+				object := strings.HasPrefix(path, "/admin/v2/persistent/") || strings.HasPrefix(path, "/admin/v3/functions/")
+				parent := strings.HasPrefix(path, "/admin/v2/tenants/") || strings.HasPrefix(path, "/admin/v2/namespaces/")
+				if !object && !parent || object && strings.Count(path, "/") < 6 {
+					t.Errorf("asked %s", path)
+				}
+			}
+			if len(seen) == 0 {
+				t.Error("nothing was asked")
+			}
+		})
+	}
+}

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -84,7 +83,7 @@ func (c *tenants) Update(ctx context.Context, have engine.Observed[spec.Tenant],
 
 // Delete implements engine.Client.
 func (c *tenants) Delete(ctx context.Context, have engine.Observed[spec.Tenant], opts engine.DeleteOptions) error {
-	return c.remove(ctx, "/admin/v2/tenants/"+url.PathEscape(have.Spec.Name), opts)
+	return c.remove(ctx, "/admin/v2/tenants/"+segment(have.Spec.Name), opts)
 }
 
 // List implements engine.Lister.
@@ -135,7 +134,7 @@ type namespacePolicies struct {
 }
 
 func namespacePath(tenant, name string) string {
-	return "/admin/v2/namespaces/" + url.PathEscape(tenant) + "/" + url.PathEscape(name)
+	return "/admin/v2/namespaces/" + segment(tenant) + "/" + segment(name)
 }
 
 // Create implements engine.Client. A Pulsar is given no marks: with policies in the

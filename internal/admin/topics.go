@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"strings"
 
 	"github.com/apache/pulsar-client-go/pulsaradmin/pkg/utils"
@@ -26,10 +25,10 @@ type metadata struct {
 
 func topicPath(key engine.Key, parts ...string) string {
 	var path strings.Builder
-	path.WriteString("/admin/v2/persistent/" + url.PathEscape(key.Tenant) + "/" + url.PathEscape(key.Namespace))
+	path.WriteString("/admin/v2/persistent/" + segment(key.Tenant) + "/" + segment(key.Namespace))
 	for _, p := range append([]string{key.Name}, parts...) {
 		if p != "" {
-			path.WriteString("/" + url.PathEscape(p))
+			path.WriteString("/" + segment(p))
 		}
 	}
 	return path.String()
