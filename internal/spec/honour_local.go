@@ -98,6 +98,10 @@ func localRunning() []Setting {
 			Path: "parallelism", Kinds: []Kind{KindSource}, Runs: []string{"file"}, Match: `^([2-9]|[0-9]{2,})$`,
 			Refusal: "One instance reads a file; the others would have nothing to do.", Hint: "Leave it out.",
 		},
+		{
+			Path: "parallelism", Match: `^[0-9]{3,}$`,
+			Refusal: "The local platform runs at most 99 instances of a component: each is a process of this machine.", Hint: "Use 99 or less.",
+		},
 		{Path: "parallelism"},
 		{Path: "state"},
 		{Path: "secrets.**", Kinds: []Kind{KindFunction}},
