@@ -152,9 +152,10 @@ func input() map[string]schema.Attribute {
 			MarkdownDescription: "Whether the key is a regular expression that matches topics. Defaults to `false`.",
 		},
 		"receiver_queue_size": schema.Int64Attribute{
-			Optional:            true,
-			Validators:          []validator.Int64{int64validator.AtLeast(0)},
-			MarkdownDescription: "How many messages the consumer prefetches.",
+			Optional:   true,
+			Validators: []validator.Int64{int64validator.AtLeast(0)},
+			MarkdownDescription: "How many messages the consumer fetches at once. " +
+				"Pulsar reads them ahead; the embedded platform fetches so many with one request and reads nothing ahead.",
 		},
 		"extra": extra("`ConsumerConfig`"),
 	}

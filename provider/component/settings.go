@@ -87,9 +87,12 @@ func failing() map[string]schema.Attribute {
 				"Defaults to a topic named after the first input and the subscription, with `-DLQ` at its end.",
 		},
 		"timeout_ms": schema.Int64Attribute{
-			Optional:            true,
-			Validators:          []validator.Int64{int64validator.AtLeast(0)},
-			MarkdownDescription: "The limit of one call of user code, in milliseconds.",
+			Optional:   true,
+			Validators: []validator.Int64{int64validator.AtLeast(0)},
+			MarkdownDescription: "The limit of one call of user code, in milliseconds. " +
+				"Unset or 0 means none: code that does not return then holds its messages until the instance is restarted, " +
+				"and the status tells of the call after a minute. " +
+				"A WASM module that can be interrupted runs several times slower, so set it where code may loop.",
 		},
 	}
 }

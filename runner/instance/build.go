@@ -74,7 +74,7 @@ func (i *instance) build(ctx context.Context) (*parts, error) {
 		if p.runtime, err = i.code(ctx, fn); err != nil {
 			return nil, err
 		}
-		p.functions = p.runtime
+		p.functions = i.watched(p.runtime)
 	}
 	return p, nil
 }
@@ -186,6 +186,17 @@ func (i *instance) code(ctx context.Context, fn *wire.Function) (runtime, error)
 	default:
 		return nil, terminal(reasonConfig, "function.runtime: %q is not offered", fn.Runtime)
 	}
+}
+
+// watched makes calls visible that nothing bounds.
+func (i *instance) watched(f pipeline.Functions) pipeline.Functions {
+	if i.file.Limits.CallTimeoutMs > 0 {
+		return f
+	}
+	return &slowCalls{Functions: f, report: func(err error) {
+		i.probe.Failed(pipeline.System, err)
+		i.logger.Warn("user code", "error", err)
+	}}
 }
 
 func verify(fn *wire.Function) error {

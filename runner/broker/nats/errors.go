@@ -43,7 +43,7 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 
 // noTopic says what is missing and who makes it.
 func noTopic(topic string) error {
-	return fmt.Errorf("topic %s: %w on this broker: create it, or name it as an input or output of a component, so that the platform does", topic, ErrNoTopic)
+	return fmt.Errorf("topic %s: %w on this broker: declare a functionmesh_topic, or name it as an input or output of a component, so that the platform makes it", topic, ErrNoTopic)
 }
 
 func invalid(format string, args ...any) error {
