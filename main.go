@@ -37,6 +37,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	debugger := len(args) == 1 && args[0] == debugFlag
 	if debugger || len(args) == 0 && os.Getenv(pluginCookie) != "" {
+		if !debugger {
+			tune()
+		}
 		return providerserver.Serve(ctx, provider.New(version), providerserver.ServeOpts{Address: address, ProtocolVersion: 6, Debug: debugger})
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)

@@ -25,6 +25,7 @@ type options struct {
 	small    int    // messages of the small and the large run: their difference is
 	large    int    // what a message costs without the start
 	repeat   int    // medians are of so many runs
+	only     string // the part to measure; "" measures all
 	dir      string // scratch
 	progress io.Writer
 }
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.small, "small", 50_000, "messages of a small run")
 	flags.IntVar(&o.large, "large", 250_000, "messages of a large run")
 	flags.IntVar(&o.repeat, "repeat", 5, "runs per figure")
+	flags.StringVar(&o.only, "only", "", "measure one part: shipped, overhead or plans")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,8 +64,14 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer func() { _ = os.RemoveAll(o.dir) }()
 	var sections []section
-	for _, measure := range []func(context.Context, options) (section, error){shipped, overhead, plans} {
-		s, err := measure(ctx, o)
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, options) (section, error)
+	}{{"shipped", shipped}, {"overhead", overhead}, {"plans", plans}} {
+		if o.only != "" && o.only != part.name {
+			continue
+		}
+		s, err := part.measure(ctx, o)
 		if err != nil {
 			return err
 		}

@@ -16,10 +16,11 @@ type File struct {
 	Sink      Sink              `json:"sink"`
 	Delivery  Delivery          `json:"delivery"`
 	Limits    Limits            `json:"limits"`
-	Secrets   map[string]string `json:"secrets,omitempty"`  // name the code asks for -> value
-	Probe     string            `json:"probe,omitempty"`    // unix:/path or tcp host:port for health and metrics; "" none
-	WorkDir   string            `json:"work_dir"`           // scratch, private to the instance; relative connector paths do NOT resolve here
-	BaseDir   string            `json:"base_dir,omitempty"` // what relative paths of connectors resolve against
+	Secrets   map[string]string `json:"secrets,omitempty"`   // name the code asks for -> value
+	Probe     string            `json:"probe,omitempty"`     // unix:/path or tcp host:port for health and metrics; "" none
+	WorkDir   string            `json:"work_dir"`            // scratch, private to the instance; relative connector paths do NOT resolve here
+	BaseDir   string            `json:"base_dir,omitempty"`  // what relative paths of connectors resolve against
+	CacheDir  string            `json:"cache_dir,omitempty"` // where instances of the same code share what it is compiled to; "" is a folder of WorkDir
 }
 
 // Component names what the instance is a copy of.

@@ -51,6 +51,9 @@ func validate(f File) []spec.Problem {
 	if f.BaseDir != "" {
 		c.absolute("base_dir", f.BaseDir)
 	}
+	if f.CacheDir != "" {
+		c.absolute("cache_dir", f.CacheDir)
+	}
 	return c.problems
 }
 

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -170,7 +171,7 @@ func (i *instance) code(ctx context.Context, fn *wire.Function) (runtime, error)
 	rerun := f.Delivery.Guarantee != atMostOnce
 	switch fn.Runtime {
 	case "wasm":
-		cache := filepath.Join(f.WorkDir, "wasm-cache")
+		cache := cmp.Or(f.CacheDir, filepath.Join(f.WorkDir, "wasm-cache"))
 		if err := os.MkdirAll(cache, 0o700); err != nil {
 			return nil, err
 		}

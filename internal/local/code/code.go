@@ -122,14 +122,20 @@ func (s *Store) Find(sum, name string) (string, error) {
 		}
 	}
 	entries, err := os.ReadDir(filepath.Join(s.dir, sum))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return "", missing
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	return filepath.Join(s.dir, sum, entries[0].Name()), nil
+	for _, e := range entries {
+		if !e.IsDir() {
+			return filepath.Join(s.dir, sum, e.Name()), nil
+		}
+	}
+	return "", missing
 }
+
+// Compiled is where everything that runs the code may keep what it compiles it to. It
+// goes when the code does. No file that is put has such a name.
+func (s *Store) Compiled(sum string) string { return filepath.Join(s.dir, sum, ".compiled") }
 
 // Open reads the content with that digest back; NotFound when there is none.
 func (s *Store) Open(_ context.Context, sum string) (io.ReadCloser, error) {

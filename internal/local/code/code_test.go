@@ -162,6 +162,23 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+func TestFindDoesNotTakeWhatIsCompiledForCode(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	file, sum, err := s.Put(t.Context(), "echo.wasm", strings.NewReader("code"))
+	must(t, err)
+	must(t, os.Mkdir(s.Compiled(sum), 0o700))
+	got, err := s.Find(sum, "")
+	must(t, err)
+	if got != file {
+		t.Errorf("found %s, want %s", got, file)
+	}
+	must(t, os.Remove(file))
+	if got, err := s.Find(sum, ""); !engine.Is(err, engine.NotFound) {
+		t.Errorf("found %q, %v without code", got, err)
+	}
+}
+
 func TestCollectKeepsWhatIsUsedOrYoung(t *testing.T) {
 	s, dir := newStore(t)
 	age := func(text, name string, by time.Duration) string {

@@ -205,6 +205,7 @@ func (p *Platform) wireCode(c spec.Component, r store.Component, f *wire.File) e
 		return err
 	}
 	f.Function = &wire.Function{Runtime: runtime, File: file, SHA256: r.Digest, Class: code.Class, UserConfig: string(c.UserConfig)}
+	f.CacheDir = p.Code.Compiled(r.Digest)
 	if c.TimeoutMs != nil {
 		f.Limits.CallTimeoutMs = *c.TimeoutMs
 	}
