@@ -40,7 +40,8 @@ func localSchema() schema.Attribute {
 			"idle_timeout": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long the daemon waits without a request before it ends, as a duration such as `10m`. " +
-					"It counts only while nothing is declared. By default the daemon stays.",
+					"It counts only while nothing is declared. A running daemon takes it over and keeps it, also without this attribute; " +
+					"`0s` lets it stay, which is the default.",
 			},
 		},
 	}

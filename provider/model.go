@@ -116,6 +116,9 @@ func (m model) idleTimeout(ctx context.Context, diags *diag.Diagnostics) time.Du
 		diags.AddAttributeError(path.Root("local").AtName("idle_timeout"), "Not a duration",
 			"Write a duration such as 10m or 1h30m.")
 	}
+	if d == 0 {
+		return -1 // never, where nothing said is: as before
+	}
 	return d
 }
 

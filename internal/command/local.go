@@ -32,7 +32,8 @@ func newLocalUp(a *app) *cobra.Command {
 
 With --listen the REST API is served on TCP too, for pulsar-admin and other programs,
 and every request needs the token: the one in --token-file, else one that is made and
-kept in the data directory.`,
+kept in the data directory. The listener and the idle timeout stay as they are, also
+when another command starts the platform again, until `+"`local down`"+`.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			token, err := readToken(a.target.TokenFile)
 			if err != nil {
@@ -40,6 +41,9 @@ kept in the data directory.`,
 			}
 			o := a.target.local()
 			o.Listen, o.ListenAnywhere, o.Token, o.IdleTimeout = listen, anywhere, token, idle
+			if idle == 0 && cmd.Flags().Changed("idle-timeout") {
+				o.IdleTimeout = -1
+			}
 			if foreground {
 				return local.Serve(cmd.Context(), o, slog.New(slog.NewTextHandler(a.Stderr, nil)))
 			}
@@ -69,18 +73,15 @@ func newLocalDown(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "down", Short: "Drain the instances and stop the platform; everything declared is kept", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			daemon, err := local.Dial(cmd.Context(), a.target.local())
-			if engine.Is(err, engine.Unavailable) {
-				a.say("the platform is not running")
-				return nil
-			}
+			ran, err := local.Down(cmd.Context(), a.target.local())
 			if err != nil {
 				return err
 			}
-			if err := daemon.Shutdown(cmd.Context()); err != nil {
-				return err
+			if !ran {
+				a.say("the platform is not running")
+				return nil
 			}
-			a.say("the platform is down; the next command starts it again with everything it had")
+			a.say("the platform is down; the next command starts it again with everything declared, without --listen")
 			return nil
 		},
 	}

@@ -27,6 +27,7 @@ func (d *daemon) handler() http.Handler {
 		r.Get("/handshake", d.answer(d.getHandshake))
 		r.Get("/broker", d.answer(d.getBroker))
 		r.Post("/drain", d.answer(d.postDrain))
+		r.Put("/settings", d.answer(d.putSettings))
 		r.Get("/secrets", d.answer(d.getSecrets))
 		r.Put("/secrets/{name}/{key}", d.answer(d.putSecret))
 		r.Delete("/secrets/{name}", d.answer(d.deleteSecret))
@@ -105,6 +106,7 @@ func decode(r *http.Request, into any) error {
 
 func (d *daemon) getHandshake(*http.Request) (any, error) {
 	h := d.hello
+	h.Settings = d.current()
 	var err error
 	h.Declared, err = d.platform.Declared()
 	h.Instances = d.platform.Supervisor.Running()

@@ -47,6 +47,9 @@ type daemon struct {
 	platform *platform.Platform
 	hello    Handshake
 
+	asked    sync.Mutex
+	settings Settings // options given, or else remembered
+
 	quit     context.CancelFunc
 	requests atomic.Int64 // under way
 	lastMs   atomic.Int64 // when the last one ended
@@ -78,7 +81,11 @@ func Serve(ctx context.Context, o Options, log *slog.Logger) error {
 	defer cancel()
 	d := &daemon{options: o, log: log, dir: dir, quit: cancel}
 	d.closers = append(d.closers, release)
-	err = d.open(ctx)
+	remembered, err := readSettings(dir)
+	d.settings = remembered.with(o)
+	if err == nil {
+		err = d.open(ctx)
+	}
 	if err == nil {
 		err = d.serve(ctx)
 	}
@@ -187,7 +194,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	servers := []*http.Server{d.server(ctx, d.handler())}
 	work.Go(func() { failed <- servers[0].Serve(socket) })
-	if d.options.Listen != "" {
+	if d.settings.Listen != "" {
 		tcp, token, err := d.listenTCP(ctx)
 		if err != nil {
 			return errors.Join(err, servers[0].Close())
@@ -195,7 +202,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		servers = append(servers, d.server(ctx, d.gateway(true, token)))
 		work.Go(func() { failed <- servers[1].Serve(tcp) })
 	}
-	if err := d.publish(socket.Addr().String()); err != nil {
+	if err := errors.Join(d.settings.write(d.dir), d.publish(socket.Addr().String())); err != nil {
 		d.quit()
 		return errors.Join(err, d.hangUp(servers))
 	}
@@ -266,10 +273,10 @@ func (d *daemon) listenTCP(ctx context.Context) (net.Listener, spec.Secret, erro
 	if err != nil {
 		return nil, token, err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.options.Listen)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.settings.Listen)
 	if err != nil {
 		return nil, token, &engine.Error{
-			Class: engine.Invalid, Path: "listen", Hint: "Choose another address, or end what uses it",
+			Class: engine.Invalid, Path: "listen", Hint: "Choose another address, end what uses it, or forget the address with `functionmesh local down`",
 			Err: fmt.Errorf("the REST API cannot be served there: %w", err),
 		}
 	}
@@ -278,16 +285,16 @@ func (d *daemon) listenTCP(ctx context.Context) (net.Listener, spec.Secret, erro
 }
 
 func (d *daemon) loopback() error {
-	host, _, err := net.SplitHostPort(d.options.Listen)
+	host, _, err := net.SplitHostPort(d.settings.Listen)
 	if err != nil {
 		return &engine.Error{Class: engine.Invalid, Path: "listen", Hint: "Write it as 127.0.0.1:8080", Err: err}
 	}
-	if ip := net.ParseIP(host); d.options.ListenAnywhere || host == "localhost" || ip != nil && ip.IsLoopback() {
+	if ip := net.ParseIP(host); d.settings.ListenAnywhere || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
 	return &engine.Error{
 		Class: engine.Invalid, Path: "listen", Hint: "Use 127.0.0.1, or allow it with listen-anywhere",
-		Err: fmt.Errorf("%s can be reached from other machines", d.options.Listen),
+		Err: fmt.Errorf("%s can be reached from other machines", d.settings.Listen),
 	}
 }
 
@@ -337,7 +344,7 @@ func (d *daemon) background(ctx context.Context) {
 		case <-time.After(d.nap()):
 		}
 		if d.idle() {
-			d.log.Info("nothing is declared and nobody asks: ending", "idle_timeout", d.options.IdleTimeout)
+			d.log.Info("nothing is declared and nobody asks: ending", "idle_timeout", d.idleTimeout())
 			d.quit()
 			return
 		}
@@ -354,17 +361,18 @@ func (d *daemon) background(ctx context.Context) {
 }
 
 func (d *daemon) nap() time.Duration {
-	if d.options.IdleTimeout > 0 {
-		return min(tidyEvery, max(d.options.IdleTimeout/4, 10*time.Millisecond))
+	if limit := d.idleTimeout(); limit > 0 {
+		return min(tidyEvery, max(limit/4, 10*time.Millisecond))
 	}
 	return tidyEvery
 }
 
 func (d *daemon) idle() bool {
-	if d.options.IdleTimeout <= 0 || d.requests.Load() > 0 {
+	limit := d.idleTimeout()
+	if limit <= 0 || d.requests.Load() > 0 {
 		return false
 	}
-	if time.Since(time.UnixMilli(d.lastMs.Load())) < d.options.IdleTimeout {
+	if time.Since(time.UnixMilli(d.lastMs.Load())) < limit {
 		return false
 	}
 	n, err := d.platform.Declared()

@@ -152,7 +152,7 @@ func Ensure(ctx context.Context, o Options) (*Client, error) {
 	if c, err := dial(ctx, dir); err == nil {
 		switch judge(c.hello, binary) {
 		case useIt:
-			return c, nil
+			return c.use(ctx, o)
 		case refuseIt:
 			return nil, foreign(c.hello)
 		case replaceIt:
@@ -180,7 +180,7 @@ func startLocked(ctx context.Context, dir home.Dir, binary home.Binary, o Option
 	if c != nil {
 		switch judge(c.hello, binary) {
 		case useIt:
-			return c, nil
+			return c.use(ctx, o)
 		case refuseIt:
 			return nil, foreign(c.hello)
 		case replaceIt:
@@ -239,7 +239,7 @@ func start(ctx context.Context, dir home.Dir, binary home.Binary, o Options) (*C
 	if o.ListenAnywhere {
 		args = append(args, "--listen-anywhere")
 	}
-	if o.IdleTimeout > 0 {
+	if o.IdleTimeout != 0 {
 		args = append(args, "--idle-timeout", o.IdleTimeout.String())
 	}
 	cmd := exec.Command(binary.Path, args...) //nolint:noctx // the daemon outlives every context of ours

@@ -45,7 +45,9 @@ type Options struct {
 	// in the data directory's file token.
 	Token spec.Secret
 	// IdleTimeout ends the daemon after so long without a request while nothing is
-	// declared. 0: never.
+	// declared; negative: never. It and Listen are remembered until Down: left out they
+	// are as before, at first never and none. Given, IdleTimeout changes a running
+	// daemon; the others are a Conflict where they differ from it.
 	IdleTimeout time.Duration
 	// StartTimeout bounds how long Ensure waits for a daemon to answer. 0: 30 s.
 	StartTimeout time.Duration
@@ -55,18 +57,19 @@ type Options struct {
 
 // Handshake is what a daemon says about itself.
 type Handshake struct {
-	ID          string `json:"id"` // the platform's identity: lives as long as the data directory
-	Version     string `json:"version"`
-	Protocol    int    `json:"protocol"`
-	MinProtocol int    `json:"min_protocol"`
-	Digest      string `json:"digest"`  // hex SHA-256 of the daemon's binary
-	Release     bool   `json:"release"` // false: a development build
-	PID         int    `json:"pid"`
-	DataDir     string `json:"data_dir"`
-	Listen      string `json:"listen,omitempty"` // TCP address in use
-	Declared    int    `json:"declared"`         // components declared
-	Instances   int    `json:"instances"`        // instance processes running
-	StartedAtMs int64  `json:"started_at_ms"`
+	ID          string   `json:"id"` // the platform's identity: lives as long as the data directory
+	Version     string   `json:"version"`
+	Protocol    int      `json:"protocol"`
+	MinProtocol int      `json:"min_protocol"`
+	Digest      string   `json:"digest"`  // hex SHA-256 of the daemon's binary
+	Release     bool     `json:"release"` // false: a development build
+	PID         int      `json:"pid"`
+	DataDir     string   `json:"data_dir"`
+	Listen      string   `json:"listen,omitempty"` // TCP address in use
+	Settings    Settings `json:"settings"`
+	Declared    int      `json:"declared"`  // components declared
+	Instances   int      `json:"instances"` // instance processes running
+	StartedAtMs int64    `json:"started_at_ms"`
 }
 
 // speaks reports whether there is a protocol that both sides know.
