@@ -5,5 +5,5 @@ terraform {
 }
 
 provider "functionmesh" {
-  local = {} # the embedded platform, started by the first apply
+  local = {} # the embedded platform, started by the first read or write
 }

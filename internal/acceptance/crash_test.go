@@ -127,7 +127,7 @@ func TestFrozenDaemon(t *testing.T) {
 	p.apply()
 	pid := s.record().PID
 	must(t, syscall.Kill(pid, syscall.SIGSTOP))
-	thaw := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	thaw := time.AfterFunc(30*time.Second, func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 	t.Cleanup(func() {
 		thaw.Stop()
 		_ = syscall.Kill(pid, syscall.SIGCONT)

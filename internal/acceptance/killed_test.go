@@ -189,11 +189,12 @@ func TestApplyKilledAtEveryRequest(t *testing.T) {
 	requests := w.requests()
 	t.Logf("an apply is %q", requests)
 	whole.destroy()
-	for i, point := range killPoints(requests) {
+	killed, points := 0, killPoints(requests)
+	for i, point := range points {
 		name := fmt.Sprintf("k%d", i)
 		p := s.project(smallMesh(name, built.wasm))
-		if !p.killedApply(w, point.at, point.late) {
-			t.Logf("request %d did not come", point.at)
+		if p.killedApply(w, point.at, point.late) {
+			killed++
 		}
 		if o := p.tryApply(); o.code != 0 {
 			t.Fatalf("the apply after one killed at request %+v of %q:\n%s", point, requests, o.all)
@@ -204,6 +205,16 @@ func TestApplyKilledAtEveryRequest(t *testing.T) {
 			t.Errorf("killed at %+v: there is %v, want %v", point, got, want)
 		}
 		s.run("mesh", "delete", name)
+	}
+	mostKilled(t, killed, len(points))
+}
+
+// mostKilled fails a test that killed hardly anything. How often an apply asks varies,
+// so that the last points need not come.
+func mostKilled(t *testing.T, killed, points int) {
+	t.Helper()
+	if killed == 0 || killed < points-2 {
+		t.Errorf("%d of %d applies were killed", killed, points)
 	}
 }
 
@@ -246,15 +257,15 @@ resource "functionmesh_mesh" "m" {
 		// After one write is before the next.
 		points[to] = slices.DeleteFunc(killPoints(requests), func(k killPoint) bool { return !k.late && k.at > 1 })
 	}
-	sent, to := 0, 1
+	sent, to, killed, all := 0, 1, 0, len(points[0])+len(points[1])
 	for ; len(points[to]) > 0; to = 1 - to {
 		point := points[to][0]
 		points[to] = points[to][1:]
 		p.use(configs[to])
 		s.produce("in", sent, sent+5)
 		sent += 5
-		if !p.killedApply(w, point.at, point.late) {
-			t.Logf("request %d did not come", point.at)
+		if p.killedApply(w, point.at, point.late) {
+			killed++
 		}
 		if o := p.tryApply(); o.code != 0 {
 			t.Fatalf("the apply after a change to %d that was killed at %+v:\n%s", to, point, o.all)
@@ -264,5 +275,6 @@ resource "functionmesh_mesh" "m" {
 			t.Errorf("killed at %+v: there is %v, want %v", point, got, names[to])
 		}
 	}
+	mostKilled(t, killed, all)
 	complete(t, sent, "!", func() []string { return linesOf(out) })
 }

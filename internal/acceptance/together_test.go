@@ -37,6 +37,9 @@ func TestTwoAppliesAtOnce(t *testing.T) {
 				if o.code != 0 && !strings.Contains(o.flat(), "exists already") && !strings.Contains(o.flat(), "state") {
 					t.Errorf("an error that does not say what is in the way:\n%s", o.all)
 				}
+				if strings.Contains(o.flat(), "inconsistent result") || strings.Contains(o.flat(), "goroutine ") {
+					t.Errorf("a defect of the provider:\n%s", o.all)
+				}
 				if o := p.tryPlan("-lock=false"); o.code != 0 {
 					p.apply()
 				}

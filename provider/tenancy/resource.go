@@ -49,8 +49,9 @@ func tenant() tfx.Definition[spec.Tenant] {
 
 func namespace() tfx.Definition[spec.Namespace] {
 	return tfx.Definition[spec.Namespace]{
-		Entity:     catalog.Namespace(),
-		Doc:        "A namespace: a group of topics, functions and connectors inside a tenant.",
+		Entity: catalog.Namespace(),
+		Doc: "A namespace: a group of topics, functions and connectors inside a tenant. " +
+			"On the embedded platform, topics that exist only because a component named them, dead letters included, are deleted with it.",
 		Client:     func(c catalog.Clients) engine.Client[spec.Namespace] { return c.Namespaces },
 		Parents:    tfx.InTenant,
 		Attributes: func() map[string]schema.Attribute { return map[string]schema.Attribute{} },
