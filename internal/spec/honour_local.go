@@ -8,6 +8,7 @@ const (
 	onePartition  = `-partition-(0|[1-9][0-9]*)$`
 	isFalse       = `^false$`
 	plainSchema   = `^(bytes|string|json)$`
+	onlyBytes     = `^bytes$`
 )
 
 func localCode() []Setting {
@@ -38,13 +39,19 @@ func localStreams() []Setting {
 		noSerde   = "No runtime of the local platform loads SerDe classes."
 		serdeHint = "Decode and encode in the function."
 		noSchema  = "The local platform has no schema registry."
+		noDecode  = "Only Python functions decode and encode by schema on the local platform."
+
+		labels     = "Use bytes, or string or json for a Python function."
+		formatHint = "Leave it out; config.format says what a connector reads or writes, where it has a choice."
 	)
-	labels := "Use bytes, string or json."
 	return onPlatform(PlatformLocal, []Setting{
 		{Path: "inputs[*]", Match: notPersistent, Refusal: kept, Hint: "Use a persistent:// topic."},
 		{Path: "inputs[*]", Match: onePartition, Refusal: whole, Hint: "Name the topic without -partition-N."},
 		{Path: "inputs[*]"},
-		{Path: "inputs[*].schema", Match: plainSchema},
+		{Path: "inputs[*].schema", Match: onlyBytes},
+		{Path: "inputs[*].schema", Match: plainSchema, Runs: []string{"python"}},
+		{Path: "inputs[*].schema", Match: plainSchema, Kinds: connectorKinds(), Refusal: noDecode, Hint: formatHint},
+		{Path: "inputs[*].schema", Match: plainSchema, Refusal: noDecode, Hint: "Leave it out, and decode in the function."},
 		{Path: "inputs[*].schema", Refusal: noSchema, Hint: labels},
 		{Path: "inputs[*].serde_class", Refusal: noSerde, Hint: serdeHint},
 		{Path: "inputs[*].regex", Match: isFalse},
@@ -55,7 +62,10 @@ func localStreams() []Setting {
 		{Path: "output.topic", Match: notPersistent, Refusal: kept, Hint: "Use a persistent:// topic."},
 		{Path: "output.topic", Match: onePartition, Refusal: whole, Hint: "Name the topic without -partition-N."},
 		{Path: "output.topic"},
-		{Path: "output.schema", Match: plainSchema},
+		{Path: "output.schema", Match: onlyBytes},
+		{Path: "output.schema", Match: plainSchema, Runs: []string{"python"}},
+		{Path: "output.schema", Match: plainSchema, Kinds: connectorKinds(), Refusal: noDecode, Hint: formatHint},
+		{Path: "output.schema", Match: plainSchema, Refusal: noDecode, Hint: "Leave it out, and encode in the function."},
 		{Path: "output.schema", Refusal: noSchema, Hint: labels},
 		{Path: "output.serde_class", Refusal: noSerde, Hint: serdeHint},
 		{Path: "output.producer.compression", Match: `^none$`},

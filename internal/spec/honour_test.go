@@ -17,25 +17,44 @@ func TestHonour(t *testing.T) {
 		local  []string
 		pulsar []string
 	}{
-		"Function":      {base: validFunction},
-		"Source":        {base: validSource, pulsar: []string{"builtin"}},
-		"Sink":          {base: validSink, pulsar: []string{"builtin"}},
-		"Go":            {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Go: &Code{File: "f"}} }},
-		"WASM":          {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{WASM: &Code{File: "f", SHA256: "x"}} }, pulsar: []string{"runtime.wasm"}},
-		"Java":          {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "f", Class: "a.B"}} }, local: []string{"runtime.java"}},
-		"BuiltinCode":   {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "builtin://f", Class: "a.B"} }, local: []string{"runtime.python.url"}},
-		"Package":       {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "function://a/b/c@1", Class: "a.B"} }},
-		"Effectively":   {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = EffectivelyOnce }, local: []string{"processing_guarantees"}},
-		"Manual":        {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = Manual }, local: []string{"processing_guarantees"}},
-		"AtMostOnce":    {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = AtMostOnce }},
-		"KeyOrder":      {base: validFunction, edit: func(c *Component) { c.RetainKeyOrdering = new(true) }, local: []string{"retain_key_ordering"}},
-		"NoKeyOrder":    {base: validFunction, edit: func(c *Component) { c.RetainKeyOrdering = new(false) }},
-		"Pattern":       {base: validFunction, edit: func(c *Component) { c.TopicsPattern = "a.*" }, local: []string{"topics_pattern"}},
-		"Schema":        {base: validFunction, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "avro"} }, local: []string{`inputs["orders"].schema`}},
-		"SchemaLabel":   {base: validFunction, edit: func(c *Component) { c.Inputs["orders"], c.Output.Schema = Input{Schema: "json"}, "string" }},
-		"NotPersistent": {base: validSink, edit: func(c *Component) { c.Inputs["non-persistent://a/b/c"] = Input{} }, local: []string{`inputs["non-persistent://a/b/c"]`}, pulsar: []string{"builtin"}},
-		"OnePartition":  {base: validFunction, edit: func(c *Component) { c.Output.Topic = "x-partition-12" }, local: []string{"output.topic"}},
-		"LikePartition": {base: validFunction, edit: func(c *Component) { c.Output.Topic = "x-partition-012" }},
+		"Function":    {base: validFunction},
+		"Source":      {base: validSource, pulsar: []string{"builtin"}},
+		"Sink":        {base: validSink, pulsar: []string{"builtin"}},
+		"Go":          {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Go: &Code{File: "f"}} }},
+		"WASM":        {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{WASM: &Code{File: "f", SHA256: "x"}} }, pulsar: []string{"runtime.wasm"}},
+		"Java":        {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "f", Class: "a.B"}} }, local: []string{"runtime.java"}},
+		"BuiltinCode": {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "builtin://f", Class: "a.B"} }, local: []string{"runtime.python.url"}},
+		"Package":     {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "function://a/b/c@1", Class: "a.B"} }},
+		"Effectively": {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = EffectivelyOnce }, local: []string{"processing_guarantees"}},
+		"Manual":      {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = Manual }, local: []string{"processing_guarantees"}},
+		"AtMostOnce":  {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = AtMostOnce }},
+		"KeyOrder":    {base: validFunction, edit: func(c *Component) { c.RetainKeyOrdering = new(true) }, local: []string{"retain_key_ordering"}},
+		"NoKeyOrder":  {base: validFunction, edit: func(c *Component) { c.RetainKeyOrdering = new(false) }},
+		"Pattern":     {base: validFunction, edit: func(c *Component) { c.TopicsPattern = "a.*" }, local: []string{"topics_pattern"}},
+		"Schema":      {base: validFunction, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "avro"} }, local: []string{`inputs["orders"].schema`}},
+		"SchemaLabel": {base: validFunction, edit: func(c *Component) { c.Inputs["orders"], c.Output.Schema = Input{Schema: "json"}, "string" }},
+		"SchemaOfGo": {
+			base: validFunction,
+			edit: func(c *Component) {
+				c.Runtime = &Runtime{Go: &Code{File: "f"}}
+				c.Inputs["orders"], c.Output.Schema = Input{Schema: "json"}, "string"
+			},
+			local: []string{`inputs["orders"].schema`, "output.schema"}, pulsar: []string{`inputs["orders"].schema`, "output.schema"},
+		},
+		"SchemaOfWASM": {
+			base: validFunction,
+			edit: func(c *Component) {
+				c.Runtime = &Runtime{WASM: &Code{File: "f"}}
+				c.Inputs["orders"], c.Output.Schema = Input{Schema: "string"}, "bytes"
+			},
+			local: []string{`inputs["orders"].schema`}, pulsar: []string{"runtime.wasm"},
+		},
+		"SchemaOfSource": {base: validSource, edit: func(c *Component) { c.Output.Schema = "json" }, local: []string{"output.schema"}, pulsar: []string{"builtin"}},
+		"SchemaOfSink":   {base: validSink, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "string"} }, local: []string{`inputs["orders"].schema`}, pulsar: []string{"builtin"}},
+		"BytesOfSink":    {base: validSink, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "bytes"} }, pulsar: []string{"builtin"}},
+		"NotPersistent":  {base: validSink, edit: func(c *Component) { c.Inputs["non-persistent://a/b/c"] = Input{} }, local: []string{`inputs["non-persistent://a/b/c"]`}, pulsar: []string{"builtin"}},
+		"OnePartition":   {base: validFunction, edit: func(c *Component) { c.Output.Topic = "x-partition-12" }, local: []string{"output.topic"}},
+		"LikePartition":  {base: validFunction, edit: func(c *Component) { c.Output.Topic = "x-partition-012" }},
 		"Consuming": {
 			base: validFunction,
 			edit: func(c *Component) {
@@ -92,6 +111,7 @@ func TestHonour(t *testing.T) {
 				c.ForwardSourceMessageProperty, c.RetainOrdering = new(true), new(true)
 				c.Secrets = map[string]SecretRef{"A": {Name: "n", Key: "k"}}
 			},
+			local:  []string{`inputs["orders"].schema`},
 			pulsar: []string{"forward_source_message_property", `inputs["orders"].schema`, "retain_ordering", `secrets["A"]`},
 		},
 	}

@@ -140,8 +140,10 @@ func consuming() map[string]schema.Attribute {
 func input() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"schema": schema.StringAttribute{
-			Optional:            true,
-			MarkdownDescription: "The type of the messages: `bytes`, `string` or `json`.",
+			Optional: true,
+			MarkdownDescription: "The type of the messages: `bytes`, `string` or `json`. " +
+				"A Python function is given bytes, text or the parsed document; unset, it is given numbers as numbers and other text as text. " +
+				"On the embedded platform only Python functions take `string` and `json`.",
 		},
 		"serde_class": schema.StringAttribute{
 			Optional:            true,
@@ -173,8 +175,10 @@ func producing(required bool) map[string]schema.Attribute {
 					MarkdownDescription: "The topic to publish to, short or full.",
 				},
 				"schema": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "The type of the messages: `bytes`, `string` or `json`.",
+					Optional: true,
+					MarkdownDescription: "The type of the messages: `bytes`, `string` or `json`. " +
+						"A Python function returns bytes, text or what becomes a JSON document; unset, it returns bytes, text or numbers. " +
+						"On the embedded platform only Python functions take `string` and `json`.",
 				},
 				"serde_class": schema.StringAttribute{
 					Optional:            true,

@@ -39,6 +39,7 @@ type hold struct {
 
 // lease takes room for n bytes before they exist.
 func (h *hold) lease(ctx context.Context, n int64) error {
+	// R6: whoever finds no room waits here, and the source with it.
 	if err := h.budget.sem.Acquire(ctx, n); err != nil {
 		return err
 	}
