@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -116,6 +117,9 @@ func (w *write) finish(ctx context.Context) error {
 
 // await takes one confirmation, or fails when the connection does.
 func (w *write) await(ctx context.Context) error {
+	if w.arrived() {
+		return nil
+	}
 	t := time.NewTimer(ackProgress)
 	defer t.Stop()
 	for {
@@ -131,6 +135,21 @@ func (w *write) await(ctx context.Context) error {
 			return fmt.Errorf("publish: no confirmation for %s: %w", ackProgress, natsio.ErrTimeout)
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// arrived takes a confirmation that is there already, which needs no timer.
+func (w *write) arrived() bool {
+	for {
+		select {
+		case m := <-w.s.acks:
+			if i, ok := w.index(m.Subject); ok {
+				w.settle(i, m)
+				return true
+			}
+		default:
+			return false
 		}
 	}
 }
@@ -171,8 +190,7 @@ func ackError(m *natsio.Msg) error {
 	if m.Header.Get(headerStatus) == "503" {
 		return errNoStream
 	}
-	text := string(m.Data)
-	if strings.HasPrefix(text, `{"stream":`) && !strings.Contains(text, `"error":`) {
+	if bytes.HasPrefix(m.Data, []byte(`{"stream":`)) && !bytes.Contains(m.Data, []byte(`"error":`)) {
 		return nil
 	}
 	var a pubAck
