@@ -308,3 +308,45 @@ func TestFunctionSuite(t *testing.T) {
 		})
 	}
 }
+
+// The stand-in for the client library is the last resort: who installs the library gets
+// it, with all that it has beyond the interface of functions.
+func TestInstalledPulsarClientWins(t *testing.T) {
+	need(t, "python3")
+	const code = "import pulsar\n\nclass F(pulsar.Function):\n    def process(self, input, context):\n        return getattr(pulsar, 'ORIGIN', 'stand-in')\n"
+	cases := map[string]struct {
+		installed string
+		want      string
+	}{
+		"Installed":    {"ORIGIN = 'installed'\n\nclass Function(object):\n    pass\n", "installed"},
+		"NotInstalled": {"", "stand-in"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			place, file := t.TempDir(), filepath.Join(t.TempDir(), "f.py")
+			if c.installed != "" {
+				write(t, filepath.Join(place, "pulsar", "__init__.py"), c.installed)
+			}
+			write(t, file, code)
+			t.Setenv("PYTHONPATH", place)
+			results, err := start(t, options(t, process.Python, file, "f.F")).Invoke(t.Context(), []pipeline.Message{{Topic: "persistent://acme/shop/orders", Value: []byte("x")}})
+			if err != nil || len(results) != 1 || len(results[0].Outputs) != 1 {
+				t.Fatalf("got %+v, %v", results, err)
+			}
+			if got := string(results[0].Outputs[0].Value); got != c.want {
+				t.Errorf("user code sees the %s package, want the %s one", got, c.want)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	err := os.MkdirAll(filepath.Dir(file), 0o700)
+	if err == nil {
+		err = os.WriteFile(file, []byte(text), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
