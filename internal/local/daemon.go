@@ -41,6 +41,7 @@ type daemon struct {
 	options  Options
 	log      *slog.Logger
 	dir      home.Dir
+	lock     *home.Lock
 	binary   home.Binary
 	store    *store.Store
 	broker   *broker.Broker
@@ -70,7 +71,7 @@ func Serve(ctx context.Context, o Options, log *slog.Logger) error {
 	if err := dir.Make(); err != nil {
 		return err
 	}
-	release, held, err := dir.LockDaemon()
+	lock, held, err := dir.LockDaemon()
 	if err != nil {
 		return err
 	}
@@ -79,8 +80,8 @@ func Serve(ctx context.Context, o Options, log *slog.Logger) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &daemon{options: o, log: log, dir: dir, quit: cancel}
-	d.closers = append(d.closers, release)
+	d := &daemon{options: o, log: log, dir: dir, lock: lock, quit: cancel}
+	d.closers = append(d.closers, lock.Release)
 	remembered, err := readSettings(dir)
 	d.settings = remembered.with(o)
 	if err == nil {
@@ -214,6 +215,10 @@ func (d *daemon) serve(ctx context.Context) error {
 		d.quit()
 	}
 	d.log.Info("the local platform is stopping")
+	if d.lock.Lost() { // record and socket are somebody else's by now
+		socket.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:forcetypeassert // of the network "unix"
+		return errors.Join(err, d.hangUp(servers))
+	}
 	return errors.Join(err, d.dir.RemoveRecord(), d.hangUp(servers))
 }
 
@@ -342,6 +347,11 @@ func (d *daemon) background(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(d.nap()):
+		}
+		if d.lock.Lost() {
+			d.log.Error("the data directory was removed or replaced: ending", "data_dir", d.dir.String())
+			d.quit()
+			return
 		}
 		if d.idle() {
 			d.log.Info("nothing is declared and nobody asks: ending", "idle_timeout", d.idleTimeout())

@@ -256,6 +256,40 @@ func TestIdleDaemonEnds(t *testing.T) {
 	}
 }
 
+func TestDaemonEndsWithItsDirectory(t *testing.T) {
+	cases := map[string]func(dir string) error{
+		"DirectoryRemoved": os.RemoveAll,
+		"LockRemoved":      func(dir string) error { return os.Remove(filepath.Join(dir, "daemon.lock")) },
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			c := ensure(t, o)
+			pipeline(t, c, 0, `,"rate":10`)
+			eventually(t, "readiness", func() bool { return status(t, c, spec.KindSource, "numbers").Phase == engine.Ready })
+			must(t, change(o.DataDir))
+			eventually(t, "the end of every process", func() bool { return len(processes(t, o.DataDir)) == 0 })
+		})
+	}
+}
+
+func TestNextDaemonIsLeftAloneByTheLostOne(t *testing.T) {
+	o := options(t)
+	lost := ensure(t, o).Handshake().PID
+	must(t, os.RemoveAll(o.DataDir))
+	next := ensure(t, o).Handshake().PID
+	if next == lost {
+		t.Fatal("the lost daemon answers")
+	}
+	eventually(t, "the end of the lost daemon", func() bool {
+		left := processes(t, o.DataDir)
+		return len(left) == 1 && left[0] == next
+	})
+	if got := ensure(t, o).Handshake().PID; got != next {
+		t.Errorf("daemon %d, want %d", got, next)
+	}
+}
+
 func TestDaemonInheritsNoDescriptor(t *testing.T) {
 	var p [2]int
 	must(t, syscall.Pipe(p[:])) // unlike os.Pipe: handed down on exec

@@ -3,6 +3,7 @@
 package home_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,7 +112,7 @@ func TestLockBelongsToOneDaemon(t *testing.T) {
 	if running, err := d.Running(); running || err != nil {
 		t.Errorf("running %v, %v before the start", running, err)
 	}
-	release, held, err := d.LockDaemon()
+	lock, held, err := d.LockDaemon()
 	if !held || err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +122,37 @@ func TestLockBelongsToOneDaemon(t *testing.T) {
 	if running, err := d.Running(); !running || err != nil {
 		t.Errorf("running %v, %v", running, err)
 	}
-	must(t, release())
+	must(t, lock.Release())
 	must(t, d.WaitStopped(t.Context()))
+}
+
+func TestLockIsLostWithItsFile(t *testing.T) {
+	cases := map[string]struct {
+		change func(dir, file string) error
+		want   bool
+	}{
+		"Untouched":        {change: func(string, string) error { return nil }},
+		"DirectoryRemoved": {change: func(dir, _ string) error { return os.RemoveAll(dir) }, want: true},
+		"FileRemoved":      {change: func(_, file string) error { return os.Remove(file) }, want: true},
+		"FileReplaced": {change: func(_, file string) error {
+			return errors.Join(os.Rename(file, file+".old"), os.WriteFile(file, nil, 0o600))
+		}, want: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := dir(t, filepath.Join(t.TempDir(), "data"))
+			must(t, d.Make())
+			lock, held, err := d.LockDaemon()
+			if !held || err != nil {
+				t.Fatal(held, err)
+			}
+			must(t, tc.change(d.String(), d.Path("daemon.lock")))
+			if got := lock.Lost(); got != tc.want {
+				t.Errorf("lost %v, want %v", got, tc.want)
+			}
+			must(t, lock.Release())
+		})
+	}
 }
 
 func TestRecord(t *testing.T) {

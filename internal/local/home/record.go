@@ -33,15 +33,32 @@ type Record struct {
 	Digest   string `json:"digest"`
 }
 
-// LockDaemon takes the data directory for this process, until the returned function
-// is called or the process ends. held is false when another daemon has it.
-func (d Dir) LockDaemon() (release func() error, held bool, err error) {
-	l := flock.New(d.Path(lockFile), flock.SetPermissions(0o600))
-	held, err = l.TryLock()
+// Lock is a daemon's hold of its data directory.
+type Lock struct{ file *flock.Flock }
+
+// LockDaemon takes the data directory for this process, until the lock is released or
+// the process ends. held is false when another daemon has it.
+func (d Dir) LockDaemon() (l *Lock, held bool, err error) {
+	l = &Lock{file: flock.New(d.Path(lockFile), flock.SetPermissions(0o600))}
+	held, err = l.file.TryLock()
 	if err != nil {
 		return nil, false, d.unusable(err)
 	}
-	return l.Unlock, held, nil
+	return l, held, nil
+}
+
+// Release gives the data directory to whoever wants it next.
+func (l *Lock) Release() error { return l.file.Unlock() }
+
+// Lost reports that the lock holds nothing any more: its file is gone or another one is
+// in its place, so that the next daemon will not be kept out.
+func (l *Lock) Lost() bool {
+	now, err := os.Stat(l.file.Path())
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	held, err := l.file.Stat()
+	return err == nil && !os.SameFile(now, held)
 }
 
 // Running reports whether a daemon holds the data directory. It asks the lock, which
