@@ -91,8 +91,21 @@ func leftBehind(kind spec.Kind, key string, c spec.Component) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf(
-		"%s %q is removed; its subscription %q stays on %s and keeps its backlog. A component that takes its place under another name starts with a subscription of its own; delete the old one when its messages are not wanted",
-		kind, key, subscription(c), strings.Join(inputs(c), ", "))}
+		"%s %q is removed; its subscription %q stays on %s and keeps its backlog. A component that takes its place under another name starts with a subscription of its own. When its messages are not wanted, delete the old one: %s",
+		kind, key, subscription(c), strings.Join(inputs(c), ", "), unsubscribe(c))}
+}
+
+// unsubscribe says how the subscription of a component is deleted.
+func unsubscribe(c spec.Component) string {
+	var commands []string
+	for _, topic := range spec.SortedKeys(c.Inputs) {
+		commands = append(commands, fmt.Sprintf("`functionmesh topic unsubscribe %s %s`", topic, subscription(c)))
+	}
+	local := strings.Join(commands, ", ")
+	if local != "" {
+		local += ", or on Pulsar "
+	}
+	return local + "`pulsar-admin topics unsubscribe`"
 }
 
 func subscription(c spec.Component) string {

@@ -33,7 +33,7 @@ func newLocalUp(a *app) *cobra.Command {
 With --listen the REST API is served on TCP too, for pulsar-admin and other programs,
 and every request needs the token: the one in --token-file, else one that is made and
 kept in the data directory. The listener and the idle timeout stay as they are, also
-when another command starts the platform again, until `+"`local down`"+`.`,
+when another command starts the platform again, until ` + "`local down`" + `.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			token, err := readToken(a.target.TokenFile)
 			if err != nil {

@@ -28,7 +28,7 @@ func newTopic(a *app) *cobra.Command {
 			Use: "list", Short: "List the topics of the namespace", Args: args(cobra.NoArgs),
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), spec.KindTopic, topicTable) },
 		},
-		newProduce(a), newConsume(a), newPeek(a),
+		newProduce(a), newConsume(a), newPeek(a), newSubscriptions(a), newUnsubscribe(a),
 	)
 	return noun
 }
@@ -48,16 +48,12 @@ func topicTable(documents []catalog.Document) table {
 
 // stream is a topic of the embedded platform and how to reach it.
 func (a *app) stream(ctx context.Context, verb, name string) (wire.Broker, string, error) {
-	topic, err := spec.ParseTopic(name, a.tenant, a.namespace)
-	if err != nil {
-		return wire.Broker{}, "", usage("%w", err)
-	}
-	daemon, err := a.daemon(ctx, "topic "+verb)
+	daemon, topic, err := a.topicOn(ctx, verb, name)
 	if err != nil {
 		return wire.Broker{}, "", err
 	}
 	broker, err := daemon.Broker(ctx)
-	return broker, topic.String(), err
+	return broker, topic, err
 }
 
 func newProduce(a *app) *cobra.Command {

@@ -53,7 +53,8 @@ func New(opts Options) http.Handler {
 }
 
 // decoded makes routes match the decoded path, so that a name means the same however
-// a client escapes it. A name with a slash cannot be addressed, and none is valid.
+// a client escapes it. Only a subscription's name may have slashes: its route takes the
+// rest of the path.
 func decoded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawPath = ""

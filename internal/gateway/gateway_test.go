@@ -139,7 +139,7 @@ func (inspector) TopicStats(context.Context, spec.Topic) (gateway.TopicStats, er
 }
 
 func (inspector) DeleteSubscription(_ context.Context, _ spec.Topic, name string, force bool) error {
-	if name == "busy" && !force {
+	if (name == "busy" || name == "public/default/busy") && !force {
 		return engine.New(engine.Conflict, errors.New("in use"))
 	}
 	return nil
@@ -349,6 +349,8 @@ func TestTopics(t *testing.T) {
 	b.want(t, "GET "+at+"/plain/subscriptions", "", 200, `["s"]`)
 	b.want(t, "DELETE "+at+"/plain/subscription/busy", "", 409, "")
 	b.want(t, "DELETE "+at+"/plain/subscription/busy?force=true", "", 204, "")
+	b.want(t, "DELETE "+at+"/plain/subscription/public/default/busy", "", 409, "")
+	b.want(t, "DELETE "+at+"/plain/subscription/public%2Fdefault%2Fbusy", "", 409, "")
 	b.want(t, "DELETE "+at+"/plain/partitions", "", 404, "")
 	b.want(t, "DELETE "+at+"/parted", "", 404, "")
 	b.want(t, "DELETE "+at+"/plain?force=true", "", 204, "")

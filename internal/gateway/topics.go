@@ -40,7 +40,7 @@ func (s *server) topicRoutes(r chi.Router) {
 		r.Get("/{name}/partitioned-stats", s.topicStats)
 		r.Get("/{name}/internalStats", s.topicInternalStats)
 		r.Get("/{name}/subscriptions", s.subscriptions)
-		r.Delete("/{name}/subscription/{subscription}", s.deleteSubscription)
+		r.Delete("/{name}/subscription/*", s.deleteSubscription) // the name of one has slashes
 	})
 }
 
@@ -282,7 +282,7 @@ func (s *server) deleteSubscription(w http.ResponseWriter, r *http.Request) {
 		err = invalid("", "subscriptions are not kept here")
 	}
 	if err == nil {
-		err = s.Topics.DeleteSubscription(r.Context(), have.Spec, param(r, "subscription"), r.URL.Query().Get("force") == "true")
+		err = s.Topics.DeleteSubscription(r.Context(), have.Spec, param(r, "*"), r.URL.Query().Get("force") == "true")
 	}
 	done(w, err)
 }

@@ -33,10 +33,18 @@ func (d *daemon) handler() http.Handler {
 		r.Delete("/secrets/{name}", d.answer(d.deleteSecret))
 		r.Delete("/secrets/{name}/{key}", d.answer(d.deleteSecret))
 		r.Post("/wire", d.answer(d.postWire))
+		r.Get("/subscriptions", d.answer(d.getSubscriptions))
+		r.Delete("/subscriptions", d.answer(d.deleteSubscription))
 		r.Get("/logs/{kind}/{tenant}/{namespace}/{name}", d.getLogs)
 	})
-	r.Mount("/", d.gateway(false, spec.Secret{}))
-	return r
+	pulsar := d.gateway(false, spec.Secret{})
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasPrefix(q.URL.Path, sidePath+"/") {
+			r.ServeHTTP(w, q)
+			return
+		}
+		pulsar.ServeHTTP(w, q) // not as a part of our router, which would match the escaped path
+	})
 }
 
 // answer turns a function of a request into a handler: a result as JSON, an error as

@@ -331,7 +331,7 @@ func (d *daemon) publish(socket string) error {
 // gateway serves Pulsar's REST API.
 func (d *daemon) gateway(remote bool, token spec.Secret) http.Handler {
 	return gateway.New(gateway.Options{
-		Clients: d.platform.Clients(remote), Code: d.platform.Code, Packages: d.platform.Code.Packages(),
+		Clients: d.platform.Clients(remote), Code: d.platform.Code, Packages: d.platform.Code.Packages(), Topics: d.platform,
 		PlatformID: d.store.ID, Remote: remote, Token: token,
 	})
 }

@@ -35,6 +35,9 @@ type Position struct {
 	Sequence uint64 `json:"sequence"` // last stream sequence settled; 0: none
 	Epoch    uint64 `json:"epoch"`    // raised by each claim
 	Owner    string `json:"owner"`    // random, of the claimant
+	// Subscription is whose position it is; a partition that was added later leaves it
+	// to the first.
+	Subscription string `json:"subscription,omitempty"`
 }
 
 const (

@@ -141,7 +141,7 @@ func TestGrownPartitionIsReadFromItsStart(t *testing.T) {
 		must(t, err)
 		got = append(got, string(e.Value()))
 	}
-	want := []string{`{"sequence":4,"epoch":0,"owner":""}`, `{"sequence":0,"epoch":0,"owner":""}`}
+	want := []string{`{"sequence":4,"epoch":0,"owner":"","subscription":"s"}`, `{"sequence":0,"epoch":0,"owner":""}`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -140,7 +140,7 @@ func (b *Broker) subscribeOrdered(ctx context.Context, s jetstream.Stream, t Top
 
 // place makes the missing positions of all partitions.
 func (b *Broker) place(ctx context.Context, c Cursor, partitions int, sequence uint64) error {
-	value, err := json.Marshal(wire.Position{Sequence: sequence})
+	value, err := json.Marshal(wire.Position{Sequence: sequence, Subscription: c.Subscription})
 	if err != nil {
 		return err
 	}

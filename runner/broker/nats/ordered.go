@@ -74,7 +74,8 @@ func (l *orderedLane) claim(ctx context.Context, info *jetstream.StreamInfo) err
 		if p.Sequence > info.State.LastSeq && entry.Created().Before(info.Created) {
 			p.Sequence = 0 // the position is of an earlier topic of this name
 		}
-		l.position = wire.Position{Sequence: p.Sequence, Epoch: p.Epoch + 1, Owner: owner}
+		p.Epoch, p.Owner = p.Epoch+1, owner
+		l.position = p
 		// R4: from here on every settle of an earlier claimant fails.
 		err = l.store(ctx, l.position, entry.Revision())
 		if err == nil || !conflict(err) {

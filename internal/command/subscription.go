@@ -1,0 +1,64 @@
+package command
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// topicOn is a topic's full name and the platform that keeps it.
+func (a *app) topicOn(ctx context.Context, verb, name string) (*local.Client, string, error) {
+	topic, err := spec.ParseTopic(name, a.tenant, a.namespace)
+	if err != nil {
+		return nil, "", usage("%w", err)
+	}
+	daemon, err := a.daemon(ctx, "topic "+verb)
+	return daemon, topic.String(), err
+}
+
+func newSubscriptions(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "subscriptions TOPIC", Short: "List the subscriptions of a topic and what each has before it", Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			daemon, topic, err := a.topicOn(cmd.Context(), "subscriptions", names[0])
+			if err != nil {
+				return err
+			}
+			all, err := daemon.Subscriptions(cmd.Context(), topic)
+			if err != nil {
+				return err
+			}
+			return a.print(all, func() table {
+				t := table{header: []string{"SUBSCRIPTION", "MODE", "BACKLOG"}}
+				for _, s := range all {
+					t.add(s.Name, s.Mode, strconv.FormatInt(s.Backlog, 10))
+				}
+				return t
+			})
+		},
+	}
+}
+
+func newUnsubscribe(a *app) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use: "unsubscribe TOPIC SUBSCRIPTION", Short: "Delete a subscription with its backlog", Args: args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			daemon, topic, err := a.topicOn(cmd.Context(), "unsubscribe", names[0])
+			if err != nil {
+				return err
+			}
+			if err := daemon.Unsubscribe(cmd.Context(), topic, names[1], force); err != nil {
+				return err
+			}
+			a.say("subscription %s of %s deleted", names[1], names[0])
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "even if a component reads by it")
+	return cmd
+}
