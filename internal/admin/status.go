@@ -47,21 +47,28 @@ func (s instanceStatus) instance(id int) engine.Instance {
 // longer does not help.
 const manyRestarts = 3
 
+// failures says whether an instance fails for good, and how the first one fails.
+func failures(instances []engine.Instance) (failed bool, first string) {
+	for _, i := range instances {
+		if i.Running || i.Error == "" {
+			continue
+		}
+		failed = failed || i.Restarts >= manyRestarts
+		if first == "" {
+			first = fmt.Sprintf("instance %d: %s", i.ID, i.Error)
+		}
+	}
+	return failed, first
+}
+
 // status reads a phase out of what a Pulsar worker says, which has none: no instance
 // running without an error is stopped.
 func (s workerStatus) status() engine.Status {
 	out := engine.Status{Phase: engine.Progressing, Reason: "InstancesStarting", Wanted: s.NumInstances, Ready: s.NumRunning}
-	failed, errors := false, ""
 	for _, i := range s.Instances {
 		out.Instances = append(out.Instances, i.Status.instance(i.ID))
-		if i.Status.Running || i.Status.Error == "" {
-			continue
-		}
-		failed = failed || i.Status.Restarts >= manyRestarts
-		if errors == "" {
-			errors = fmt.Sprintf("instance %d: %s", i.ID, i.Status.Error)
-		}
 	}
+	failed, errors := failures(out.Instances)
 	switch {
 	case s.NumInstances > 0 && s.NumRunning >= s.NumInstances:
 		out.Phase, out.Reason = engine.Ready, ""

@@ -79,7 +79,7 @@ func noDifferenceNoWrite[S any](t *testing.T, s Suite[S]) {
 			t.Fatalf("Converge of no difference: %q, %+v, %v", out.Action, out.Changes, err)
 		}
 	}
-	if out, err := b.Engine.Update(t.Context(), b.want(), engine.UpdateOptions{}); err != nil || out.Action != engine.None {
+	if out, err := b.Update(t.Context(), b.want(), engine.UpdateOptions{}); err != nil || out.Action != engine.None {
 		t.Fatalf("Update without a difference: %q, %v", out.Action, err)
 	}
 	if n := b.counted.Writes() - before; n != 0 {
@@ -96,7 +96,7 @@ func updateThereAndBack[S any](t *testing.T, s Suite[S]) {
 			t.Fatal(err)
 		}
 		have.Owned = paths(b.Diff(engine.Observed[S]{}, have.Object))
-		out, err := b.Engine.Update(t.Context(), want, engine.UpdateOptions{Owned: have.Owned})
+		out, err := b.Update(t.Context(), want, engine.UpdateOptions{Owned: have.Owned})
 		if err != nil {
 			t.Fatalf("Update: %v", err)
 		}
@@ -123,7 +123,7 @@ func updateKeepsOwner[S any](t *testing.T, s Suite[S]) {
 	b.create(t)
 	want := b.changed()
 	want.Marks.Owner = "somebody else"
-	if _, err := b.Engine.Update(t.Context(), want, engine.UpdateOptions{}); err != nil {
+	if _, err := b.Update(t.Context(), want, engine.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	have, err := b.Observe(t.Context(), b.wantKey())
@@ -137,14 +137,14 @@ func updateKeepsOwner[S any](t *testing.T, s Suite[S]) {
 
 func updateOfAbsent[S any](t *testing.T, s Suite[S]) {
 	b := start(t, s)
-	if _, err := b.Engine.Update(t.Context(), b.want(), engine.UpdateOptions{}); !engine.Is(err, engine.NotFound) {
+	if _, err := b.Update(t.Context(), b.want(), engine.UpdateOptions{}); !engine.Is(err, engine.NotFound) {
 		t.Errorf("Update of nothing: %v, want class %q", err, engine.NotFound)
 	}
 }
 
 func deleteIsIdempotent[S any](t *testing.T, s Suite[S]) {
 	b := start(t, s)
-	if err := b.Engine.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
+	if err := b.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
 		t.Errorf("Delete of nothing: %v", err)
 	}
 	b.create(t)
@@ -153,7 +153,7 @@ func deleteIsIdempotent[S any](t *testing.T, s Suite[S]) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := b.Engine.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
+		if err := b.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
 			t.Fatalf("Delete: %v", err)
 		}
 		if have, err := b.Observe(t.Context(), b.wantKey()); err != nil || have.Found {
@@ -193,9 +193,9 @@ func cancelledContext[S any](t *testing.T, s Suite[S]) {
 	verbs := map[string]func() error{
 		"Observe":  func() error { _, err := b.Observe(ctx, b.wantKey()); return err },
 		"Create":   func() error { _, err := b.Create(ctx, b.want(), engine.CreateOptions{}); return err },
-		"Update":   func() error { _, err := b.Engine.Update(ctx, b.want(), engine.UpdateOptions{}); return err },
+		"Update":   func() error { _, err := b.Update(ctx, b.want(), engine.UpdateOptions{}); return err },
 		"Converge": func() error { _, err := b.Converge(ctx, b.want()); return err },
-		"Delete":   func() error { return b.Engine.Delete(ctx, b.wantKey(), engine.DeleteOptions{}) },
+		"Delete":   func() error { return b.Delete(ctx, b.wantKey(), engine.DeleteOptions{}) },
 		"Wait":     func() error { _, err := b.Wait(ctx, b.wantKey(), nil); return err },
 	}
 	for name, call := range verbs {
@@ -263,7 +263,7 @@ func missingParent[S any](t *testing.T, s Suite[S]) {
 	if _, err := b.Create(t.Context(), orphan, engine.CreateOptions{}); !engine.Is(err, engine.NotFound) {
 		t.Errorf("Create below a missing parent: %v, want class %q", err, engine.NotFound)
 	}
-	if err := b.Engine.Delete(t.Context(), b.keyOf(orphan), engine.DeleteOptions{}); err != nil {
+	if err := b.Delete(t.Context(), b.keyOf(orphan), engine.DeleteOptions{}); err != nil {
 		t.Errorf("Delete below a missing parent: %v", err)
 	}
 }

@@ -74,13 +74,13 @@ func lostAnswer[S any](t *testing.T, s Suite[S]) {
 	b.holds(t, b.want())
 
 	faults.FailAfter(Update, 1, engine.Conflict)
-	if _, err := b.Engine.Update(t.Context(), b.changed(), engine.UpdateOptions{}); err != nil {
+	if _, err := b.Update(t.Context(), b.changed(), engine.UpdateOptions{}); err != nil {
 		t.Errorf("Update with a lost race: %v", err)
 	}
 	b.holds(t, b.changed())
 
 	faults.FailAfter(Delete, 1, engine.Unavailable)
-	if err := b.Engine.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
+	if err := b.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
 		t.Errorf("Delete with a lost answer: %v", err)
 	}
 }
@@ -120,13 +120,13 @@ func laggingReads[S any](t *testing.T, s Suite[S]) {
 		t.Fatalf("Create with lagging reads: found %v, %v", out.Observed.Found, err)
 	}
 	b.holds(t, b.want())
-	if out, err = b.Engine.Update(t.Context(), b.changed(), engine.UpdateOptions{}); err != nil {
+	if out, err = b.Update(t.Context(), b.changed(), engine.UpdateOptions{}); err != nil {
 		t.Fatalf("Update with lagging reads: %v", err)
 	}
 	if changes := b.Diff(out.Observed, b.changed()); len(changes) > 0 {
 		t.Errorf("Update returned what was there before: %+v", changes)
 	}
-	if err := b.Engine.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
+	if err := b.Delete(t.Context(), b.wantKey(), engine.DeleteOptions{}); err != nil {
 		t.Fatalf("Delete with lagging reads: %v", err)
 	}
 	if have, err := b.Observe(t.Context(), b.wantKey()); err != nil || have.Found {

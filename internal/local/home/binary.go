@@ -86,7 +86,7 @@ func notOurs(path string, err error) error {
 func ask(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "version", "-o", "json")
+	cmd := exec.CommandContext(ctx, path, "version", "-o", "json") //nolint:gosec // the program that the user named
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {

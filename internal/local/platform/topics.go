@@ -234,6 +234,11 @@ func (p *Platform) deleteNamespace(ctx context.Context, n spec.Namespace, force 
 			return err
 		}
 	}
+	return p.forgetNamespace(ctx, n, topics)
+}
+
+// forgetNamespace removes a namespace without components, with its topics.
+func (p *Platform) forgetNamespace(ctx context.Context, n spec.Namespace, topics []broker.Topic) error {
 	p.tree.Lock()
 	defer p.tree.Unlock()
 	if left, err := p.componentsIn(n.Tenant, n.Name); err != nil || len(left) > 0 {

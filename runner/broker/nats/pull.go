@@ -71,34 +71,38 @@ type pullRequest struct {
 func (p *puller) fetch(ctx context.Context, most int, maxBytes int64, wait bool) ([]*natsio.Msg, error) {
 	// One-shot: the server waits for the first message and ends the request when
 	// there are no more.
-	r := pullRequest{Batch: min(max(most, 1), maxPull), MaxBytes: maxBytes, NoWait: true}
+	first := pullRequest{Batch: min(max(most, 1), maxPull), MaxBytes: maxBytes, NoWait: true}
 	if wait {
-		r.Expires = p.wait
+		first.Expires = p.wait
 	}
-	for {
+	for r := first; ; {
 		got, status, err := p.request(ctx, r)
 		if len(got) > 0 || err != nil {
 			return got, err
 		}
-		oneShot := r.NoWait
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case status == statusLimit && r.MaxBytes > 0:
 			// The first message alone is over the bound: it must pass all the same.
 			r = pullRequest{Batch: 1, Expires: p.wait, NoWait: !wait}
-			continue
 		case status == statusLimit:
 			return nil, fmt.Errorf("the consumer gives no more: %w", errLost)
 		case !wait:
 			return nil, nil
-		}
-		r = pullRequest{Batch: min(max(most, 1), maxPull), MaxBytes: maxBytes, NoWait: true, Expires: p.wait}
-		if status == statusTimeout && oneShot {
-			// Others wait already, which a one-shot request may not: queue behind them.
-			r = pullRequest{Batch: 1, Expires: p.wait}
+		default:
+			r = p.again(r, first, status)
 		}
 	}
+}
+
+// again is the request that follows r, which found nothing.
+func (p *puller) again(r, first pullRequest, status string) pullRequest {
+	if status == statusTimeout && r.NoWait {
+		// Others wait already, which a one-shot request may not: queue behind them.
+		return pullRequest{Batch: 1, Expires: p.wait}
+	}
+	return first
 }
 
 // request sends r and collects its answers until the server ends it.

@@ -140,8 +140,8 @@ func (w *worker) exchange(ctx context.Context, r request) ([]byte, error) {
 	}()
 	payload, err := w.answer(ctx, r)
 	if err != nil {
-		w.end(err)    // ends the write as well
-		_ = <-written // as the worker is gone, so is what was written
+		w.end(err) // ends the write as well
+		<-written  //nolint:errcheck // as the worker is gone, so is what was written
 		return nil, err
 	}
 	return payload, <-written

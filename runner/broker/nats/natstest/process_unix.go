@@ -74,7 +74,7 @@ func (p *Process) Broker() wire.Broker { return broker(localURL(p.port)) }
 // Start starts it, again after Kill, and returns when it accepts connections.
 func (p *Process) Start(t testing.TB) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:noctx // lives until Kill
+	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:noctx,gosec // lives until Kill; the program is this very test
 	cmd.Env = append(os.Environ(), envDir+"="+p.dir, envPort+"="+strconv.Itoa(p.port))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -104,7 +104,7 @@ func (p *Process) Kill(t testing.TB) {
 	}
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
-	p.in.Close()
+	_ = p.in.Close()
 	p.cmd = nil
 }
 
