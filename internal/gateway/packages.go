@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
 var errNoPackages = engine.New(engine.Invalid, errors.New("packages are not kept here"))
@@ -26,8 +27,11 @@ func ParsePackage(text string) (PackageName, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	rest, version, _ := strings.Cut(rest, "@")
 	parts := strings.Split(rest, "/")
-	if len(parts) != 3 || !slices.Contains(packageTypes, scheme) || slices.Contains(parts, "") {
+	if len(parts) != 3 || !slices.Contains(packageTypes, scheme) {
 		return PackageName{}, invalid("", "%q is no package: write function://tenant/namespace/name@version", text)
+	}
+	if err := spec.CheckPackage(parts[0], parts[1], parts[2], version); err != nil {
+		return PackageName{}, invalid("", "%q: %w", text, err)
 	}
 	return PackageName{Type: scheme, Tenant: parts[0], Namespace: parts[1], Name: parts[2], Version: version}, nil
 }
@@ -46,14 +50,29 @@ func (s *server) packageRoutes(r chi.Router) {
 		})
 	})
 	r.Get("/", s.listPackages)
-	r.Get("/{package}", s.listVersions)
-	r.Post("/{package}/{version}", s.uploadPackage)
-	r.Get("/{package}/{version}", s.downloadPackage)
-	r.Delete("/{package}/{version}", func(w http.ResponseWriter, r *http.Request) {
-		done(w, s.Packages.Delete(r.Context(), packageOf(r)))
+	r.With(named).Get("/{package}", s.listVersions)
+	r.Route("/{package}/{version}", func(r chi.Router) {
+		r.Use(named)
+		r.Post("/", s.uploadPackage)
+		r.Get("/", s.downloadPackage)
+		r.Delete("/", func(w http.ResponseWriter, r *http.Request) {
+			done(w, s.Packages.Delete(r.Context(), packageOf(r)))
+		})
+		r.Get("/metadata", s.getMetadata)
+		r.Put("/metadata", s.putMetadata)
 	})
-	r.Get("/{package}/{version}/metadata", s.getMetadata)
-	r.Put("/{package}/{version}/metadata", s.putMetadata)
+}
+
+// named lets only names through that objects may have.
+func named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := packageOf(r)
+		if err := spec.CheckPackage(p.Tenant, p.Namespace, p.Name, p.Version); err != nil {
+			fail(w, invalid("", "%w", err))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func packageOf(r *http.Request) PackageName {

@@ -204,6 +204,37 @@ func TestPackages(t *testing.T) {
 	b.want(t, "GET /v3/packages/recipe/public/default", "", 400, "")
 }
 
+func TestPackagesAreNamedLikeObjects(t *testing.T) {
+	b := start(t, nil)
+	file := [3]string{"file", "application/octet-stream", "x"}
+	paths := map[string]string{
+		"Tenant":       "/pub%20lic/default/p/1",
+		"Namespace":    "/public/..%2F..%2Fetc/p/1",
+		"NamespaceDot": "/public/%2E%2E/p/1",
+		"Name":         "/public/default/a%0Ab/1",
+		"NameDots":     "/public/default/%2E%2E/1",
+		"Version":      "/public/default/p/1%00",
+		"VersionDots":  "/public/default/p/%2E%2E",
+		"VersionSpace": "/public/default/p/1%202",
+	}
+	for name, path := range paths {
+		t.Run(name, func(t *testing.T) {
+			contentType, text := body(t, file)
+			resp, answer := b.do(t, "POST", "/v3/packages/function"+path, contentType, text)
+			if resp.StatusCode/100 != 4 {
+				t.Errorf("%d %s", resp.StatusCode, answer)
+			}
+		})
+	}
+	for _, url := range []string{"function://../default/p@1", "function://a/../p@1", "function://a/b/..@1", "function://a/b/c@..", "function://a/b/c\n@1", "function:///b/c@1"} {
+		if _, err := gateway.ParsePackage(url); !engine.Is(err, engine.Invalid) {
+			t.Errorf("%q: %v, want invalid", url, err)
+		}
+	}
+	b.send(t, "POST", "/v3/packages/function/public/default/a%20b/1", 400, file)
+	b.send(t, "POST", "/v3/packages/function/public/default/p/1.0-beta_2", 204, file)
+}
+
 // silent is a client without one-off verbs and lists.
 type silent struct{ engine.Client[spec.Component] }
 

@@ -88,6 +88,8 @@ func TestValidateStreams(t *testing.T) {
 		"TopicNone":      {ValidateTopic(Topic{Tenant: " ", Namespace: " "}), []string{"name", "namespace", "tenant"}},
 		"TopicFull":      {ValidateTopic(Topic{Name: "persistent://a/b/c"}), []string{"name"}},
 		"TopicPartition": {ValidateTopic(Topic{Name: "orders-partition-0", Partitions: new(-1)}), []string{"name", "partitions"}},
+		"TopicWidest":    {ValidateTopic(Topic{Name: "x", Partitions: new(1024)}), nil},
+		"TopicTooWide":   {ValidateTopic(Topic{Name: "x", Partitions: new(1025)}), []string{"partitions"}},
 		"TopicReserved":  {ValidateTopic(Topic{Name: "x", Properties: map[string]string{"functionmesh.owner": "", "": ""}}), []string{`properties[""]`, `properties["functionmesh.owner"]`}},
 	}
 	for name, tc := range cases {

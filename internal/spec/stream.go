@@ -14,6 +14,10 @@ type Namespace struct {
 	Name   string `json:"name,omitempty"`
 }
 
+// MaxPartitions is how many partitions a topic may have: each costs every reader and
+// writer a place of its own.
+const MaxPartitions = 1024
+
 // Topic is a persistent stream. Partitions nil or 0 is an unpartitioned topic.
 type Topic struct {
 	Tenant     string            `json:"tenant,omitempty"`

@@ -92,6 +92,9 @@ func ValidateTopic(t Topic) []Problem {
 	f.field("namespace").optionalName(t.Namespace)
 	f.field("name").localTopic(t.Name)
 	atLeast(f.field("partitions"), t.Partitions, 0)
+	if t.Partitions != nil && *t.Partitions > MaxPartitions {
+		f.field("partitions").failf(fmt.Sprintf("Use %d or fewer.", MaxPartitions), "%d partitions are too many.", *t.Partitions)
+	}
 	for _, name := range SortedKeys(t.Properties) {
 		at := f.field("properties").key(name)
 		switch {

@@ -125,6 +125,21 @@ func (f findings) codeURL(url string) {
 	}
 }
 
+// CheckPackage tells what is wrong with the tenant, namespace, name or version of a
+// package, nil when they are names as objects have them. An absent version is "".
+func CheckPackage(tenant, namespace, name, version string) error {
+	parts := []struct{ what, text string }{{"tenant", tenant}, {"namespace", namespace}, {"name", name}, {"version", version}}
+	for _, p := range parts {
+		if p.what == "version" && p.text == "" {
+			continue
+		}
+		if err := checkName(p.text); err != nil {
+			return fmt.Errorf("the %s of the package %w", p.what, err)
+		}
+	}
+	return nil
+}
+
 func (f findings) packageName(url, rest string) {
 	const hint = "Write function://tenant/namespace/name@version."
 	name, version, versioned := strings.Cut(rest, "@")

@@ -36,8 +36,8 @@ func attributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"partitions": schema.Int64Attribute{
 			Optional:   true,
-			Validators: []validator.Int64{int64validator.AtLeast(0)},
-			MarkdownDescription: "How many partitions the topic has. It can grow in place and not shrink. " +
+			Validators: []validator.Int64{int64validator.Between(0, spec.MaxPartitions)},
+			MarkdownDescription: "How many partitions the topic has, at most `1024`. It can grow in place and not shrink. " +
 				"Unset, or `0`, is a topic without partitions.",
 		},
 		"properties": schema.MapAttribute{
