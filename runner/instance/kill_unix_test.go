@@ -236,9 +236,10 @@ func TestR1KilledInstancesLoseNothing(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, exclaim(t))
 			b.feed(t, killTotal)
-			for range killRounds {
+			for round := range killRounds {
 				c := b.run(t)
 				b.until(t, min(len(b.seen)+killTotal/(4*killRounds), killTotal))
+				time.Sleep(time.Duration(round) * 300 * time.Microsecond) // another point of a batch each time
 				c.kill()
 				b.sync(t) // so that the next results are another instance's
 			}
