@@ -15,22 +15,23 @@ type runtimeRule struct {
 	extensions []string // of a file; nil: any
 }
 
-// ruleOf takes identifiers in any script, since Python and Java do.
+// Identifiers in any script, since Python and Java take them.
+var (
+	pythonClass = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)+$`)
+	javaClass   = regexp.MustCompile(`^[\pL_$][\pL\pN_$]*(\.[\pL_$][\pL\pN_$]*)*$`)
+)
+
 func ruleOf(runtime string) runtimeRule {
-	const (
-		identifier     = `[\pL_][\pL\pN_]*`
-		javaIdentifier = `[\pL_$][\pL\pN_$]*`
-	)
 	switch runtime {
 	case "python":
 		return runtimeRule{
-			class:      regexp.MustCompile(`^` + identifier + `(\.` + identifier + `)+$`),
+			class:      pythonClass,
 			classHint:  `Write class = "module.Class" or "module.function"; for example enrich.Enrich for the class Enrich in enrich.py.`,
 			extensions: []string{".py", ".zip", ".whl"},
 		}
 	case "java":
 		return runtimeRule{
-			class:      regexp.MustCompile(`^` + javaIdentifier + `(\.` + javaIdentifier + `)*$`),
+			class:      javaClass,
 			classHint:  `Write the fully qualified name, class = "com.example.Enrich".`,
 			extensions: []string{".jar", ".nar"},
 		}
