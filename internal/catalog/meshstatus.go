@@ -68,10 +68,11 @@ func severity(p engine.Phase) int {
 // describe is one component's part of the message.
 func describe(mesh string, m memberObject) string {
 	parts := []string{fmt.Sprintf("%s %q", m.kind, idOf(mesh, m.Spec).key)}
-	for _, part := range []string{m.Status.Reason, m.Status.Message} {
-		if part != "" {
-			parts = append(parts, part)
-		}
+	if m.Status.Reason != "" && !strings.Contains(m.Status.Message, m.Status.Reason) {
+		parts = append(parts, m.Status.Reason)
+	}
+	if m.Status.Message != "" {
+		parts = append(parts, m.Status.Message)
 	}
 	if len(parts) == 1 {
 		parts = append(parts, fmt.Sprintf("%d of %d instances ready", m.Status.Ready, m.Status.Wanted))

@@ -79,7 +79,10 @@ func (a *app) readMesh(file string) (spec.Mesh, error) {
 		}
 		mesh.Functions[name] = c
 	}
-	return mesh, nil
+	problems := slices.DeleteFunc(spec.ValidateMesh(mesh), func(p spec.Problem) bool {
+		return p.Severity == spec.SeverityWarning // applying it tells them
+	})
+	return mesh, a.report(file, problems)
 }
 
 // readComponent reads one function, source or sink for `run -f`. The kind is the key

@@ -82,7 +82,7 @@ func meshTable(documents []catalog.Document) table {
 		if err != nil {
 			message = err.Error()
 		}
-		t.add(d.Key.Name, string(d.Status.Phase), ready(d.Status), strconv.Itoa(len(m.Sources)), strconv.Itoa(len(m.Functions)), strconv.Itoa(len(m.Sinks)), message)
+		t.add(d.Key.Name, string(d.Status.Phase), ready(d.Status), strconv.Itoa(len(m.Sources)), strconv.Itoa(len(m.Functions)), strconv.Itoa(len(m.Sinks)), ends(message))
 	}
 	return t
 }

@@ -111,7 +111,7 @@ func statusTable(status engine.Status) table {
 			state = "starting"
 		}
 		t.add(i.Component, strconv.Itoa(i.ID), state, strconv.Itoa(i.Restarts), strconv.FormatInt(i.Received, 10),
-			strconv.FormatInt(i.Processed, 10), strconv.FormatInt(i.Failures, 10), i.Error)
+			strconv.FormatInt(i.Processed, 10), strconv.FormatInt(i.Failures, 10), ends(i.Error))
 	}
 	return t
 }
@@ -124,14 +124,25 @@ func headline(key engine.Key, s engine.Status) string {
 	}
 	if s.Phase == engine.Failed || s.Phase == engine.Progressing {
 		line += ", " + string(s.Phase)
-		if s.Reason != "" {
+		if s.Reason != "" && !strings.Contains(s.Message, s.Reason) {
 			line += " (" + s.Reason + ")"
 		}
 		if s.Message != "" {
-			line += ": " + s.Message
+			line += ": " + ends(s.Message)
 		}
 	}
 	return line
+}
+
+// ends is the first and the last line of a text: of a traceback, what failed and why.
+// The rest is in the log.
+func ends(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	first, last := strings.TrimSpace(lines[0]), strings.TrimSpace(lines[len(lines)-1])
+	if len(lines) == 1 {
+		return first
+	}
+	return first + " … " + last
 }
 
 func ready(s engine.Status) string { return fmt.Sprintf("%d/%d", s.Ready, s.Wanted) }

@@ -124,6 +124,25 @@ func TestGetIsWhatUpdateReads(t *testing.T) {
 	}
 }
 
+func TestEachProblemHasItsLine(t *testing.T) {
+	const text = "name: m\nsinks:\n  a: { parallelism: -1 }\n  b: { parallelism: -1 }\n"
+	got := runLine(t, nil, text, "mesh", "create", "-f", "-")
+	if got.code != ExitFailure || !engine.Is(got.err, engine.Invalid) {
+		t.Fatalf("exit code %d: %v", got.code, got.err)
+	}
+	for _, path := range []string{`sinks["a"].parallelism: `, `sinks["b"].parallelism: `} {
+		on := 0
+		for line := range strings.Lines(got.err.Error()) {
+			if strings.HasPrefix(strings.TrimSpace(line), "-: "+path) {
+				on++
+			}
+		}
+		if on != 1 {
+			t.Errorf("%s begins %d lines of\n%v", path, on, got.err)
+		}
+	}
+}
+
 func TestGraphOfFileAsksNoPlatform(t *testing.T) {
 	got := runLine(t, nil, "", "mesh", "graph", "-f", meshFile(t), "-o", "json")
 	if got.err != nil || !strings.Contains(got.out, `"nodes"`) {

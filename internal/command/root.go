@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -103,11 +104,16 @@ func group(use, short string) *cobra.Command {
 	}
 }
 
-// args makes a wrong number of arguments a usage error.
+// args makes a wrong number of arguments, or one that is empty, a usage error.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
 		if err := check(cmd, a); err != nil {
 			return usage("%w: usage: %s", err, cmd.UseLine())
+		}
+		for _, word := range a {
+			if strings.TrimSpace(word) == "" {
+				return usage("an argument is empty: usage: %s", cmd.UseLine())
+			}
 		}
 		return nil
 	}

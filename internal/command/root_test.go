@@ -51,6 +51,10 @@ func TestUsage(t *testing.T) {
 		"UnknownVerb":        {[]string{"mesh", "explode"}, ExitUsage},
 		"UnknownFlag":        {[]string{"mesh", "list", "--nope"}, ExitUsage},
 		"NameMissing":        {[]string{"function", "get"}, ExitUsage},
+		"NameEmpty":          {[]string{"function", "get", ""}, ExitUsage},
+		"NameBlank":          {[]string{"mesh", "status", " "}, ExitUsage},
+		"GraphNameEmpty":     {[]string{"mesh", "graph", ""}, ExitUsage},
+		"TopicEmpty":         {[]string{"topic", "delete", ""}, ExitUsage},
 		"TooManyNames":       {[]string{"function", "get", "a", "b"}, ExitUsage},
 		"FileMissing":        {[]string{"mesh", "create"}, ExitUsage},
 		"FileNotThere":       {[]string{"mesh", "create", "-f", "nowhere.yaml"}, ExitFailure},
@@ -96,6 +100,28 @@ func TestExitCode(t *testing.T) {
 				t.Errorf("got %d, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+func TestStatusIsShort(t *testing.T) {
+	const trace = "ImportError: no module\nTraceback (most recent call last):\n  File \"a.py\", line 1\n    import b\nModuleNotFoundError: no b\n"
+	status := engine.Status{
+		Phase: engine.Failed, Reason: "InvalidCode", Wanted: 1, Message: `function "a": InvalidCode: ` + trace,
+		Instances: []engine.Instance{{Component: "public/default/m-a", Error: trace}},
+	}
+	line := headline(engine.Key{Kind: "mesh", Name: "m"}, status)
+	want := `mesh m: 0/1 instances ready, failed: function "a": InvalidCode: ImportError: no module … ModuleNotFoundError: no b`
+	if line != want {
+		t.Errorf("headline %q, want %q", line, want)
+	}
+	cell := statusTable(status).rows[0][7]
+	if want := "ImportError: no module … ModuleNotFoundError: no b"; cell != want {
+		t.Errorf("cell %q, want %q", cell, want)
+	}
+	for text, want := range map[string]string{"": "", "one": "one", "one\n": "one", "one\ntwo": "one … two", "\n one \n\n": "one"} {
+		if got := ends(text); got != want {
+			t.Errorf("ends of %q are %q, want %q", text, got, want)
+		}
 	}
 }
 

@@ -27,10 +27,11 @@ func (e *NotReadyError) Error() string {
 		verb = "failed"
 	}
 	fmt.Fprintf(&b, "%s %s %s (%d of %d instances ready)", e.Key.Kind, e.Key, verb, e.Status.Ready, e.Status.Wanted)
-	for _, s := range []string{e.Status.Reason, e.Status.Message} {
-		if s != "" {
-			b.WriteString(": " + s)
-		}
+	if e.Status.Reason != "" && !strings.Contains(e.Status.Message, e.Status.Reason) {
+		b.WriteString(": " + e.Status.Reason)
+	}
+	if e.Status.Message != "" {
+		b.WriteString(": " + e.Status.Message)
 	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())

@@ -218,3 +218,10 @@ func TestAll(t *testing.T) {
 		})
 	}
 }
+
+func TestReasonIsToldOnce(t *testing.T) {
+	err := &engine.NotReadyError{Terminal: true, Status: engine.Status{Reason: "InvalidCode", Message: `function "a": InvalidCode: no b`}}
+	if n := strings.Count(err.Error(), "InvalidCode"); n != 1 {
+		t.Errorf("the reason is told %d times in %q", n, err)
+	}
+}
