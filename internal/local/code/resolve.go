@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
@@ -20,8 +22,8 @@ const fetchWithin = 5 * time.Minute
 
 // Resolve finds the file that a component's code means and the digest of its content.
 // The gateway has stored the code already and says so by digest; for callers on this
-// machine a path is copied and a URL fetched here, unless remote says that whoever
-// asked may not.
+// machine a path is copied and a URL fetched here. When remote says that whoever asked
+// is elsewhere, only packages are taken.
 func (s *Store) Resolve(ctx context.Context, c spec.Code, digest string, remote bool) (file, sum string, err error) {
 	if digest == "" {
 		digest = c.SHA256
@@ -33,8 +35,11 @@ func (s *Store) Resolve(ctx context.Context, c spec.Code, digest string, remote 
 		}
 	}
 	switch {
-	case remote:
-		err = engine.New(engine.Forbidden, errors.New("the code was not uploaded"))
+	case remote && !isPackage(c.URL):
+		err = &engine.Error{
+			Class: engine.Forbidden, Hint: "Upload the code with the request, or before as a package and name its function:// URL",
+			Err: errors.New("the code was not uploaded, and over TCP nothing is fetched"),
+		}
 	case c.URL != "":
 		file, sum, err = s.fetch(ctx, c.URL)
 	case c.File != "":
@@ -56,15 +61,22 @@ func matches(c spec.Code, sum string, err error) error {
 	return err
 }
 
+// isPackage reports whether a URL names an uploaded package: it is content of this
+// store already, so that whoever may declare components may use it.
+func isPackage(text string) bool {
+	scheme, _, _ := strings.Cut(text, "://")
+	return slices.Contains([]string{"function", "source", "sink"}, scheme)
+}
+
 func (s *Store) fetch(ctx context.Context, text string) (file, sum string, err error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "", "", engine.New(engine.Invalid, err)
 	}
-	switch u.Scheme {
-	case "function", "source", "sink":
+	switch {
+	case isPackage(text):
 		return s.fromPackage(text)
-	case "http", "https":
+	case u.Scheme == "http", u.Scheme == "https":
 		return s.download(ctx, u)
 	}
 	return "", "", engine.New(engine.Invalid, fmt.Errorf("%q is no URL of code: use function:// or https://", text))
