@@ -187,7 +187,11 @@ func (a *app) named(ctx context.Context, names []string) ([]engine.Key, error) {
 		}
 	}
 	if len(found) == 0 && len(names) > 0 {
-		return nil, notFound(engine.Key{Kind: "component", Tenant: a.tenant, Namespace: a.namespace, Name: names[0]})
+		return nil, &engine.Error{
+			Class: engine.NotFound, Key: engine.Key{Kind: "component", Tenant: a.tenant, Namespace: a.namespace, Name: names[0]},
+			Err:  errors.New("there is no such component"),
+			Hint: "See `functionmesh function list`, `source list` or `sink list`, --tenant and --namespace",
+		}
 	}
 	return found, nil
 }

@@ -48,6 +48,9 @@ func newMeshApply(a *app, mode catalog.Mode) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.report(file, a.problemsOf(mesh)); err != nil {
+				return err
+			}
 			h, err := a.handle(cmd.Context(), spec.KindMesh)
 			if err != nil {
 				return err
@@ -72,6 +75,28 @@ func newMeshApply(a *app, mode catalog.Mode) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over components that exist already")
 	return cmd
+}
+
+// problemsOf is all that would keep a mesh from running, found before anything is
+// written.
+func (a *app) problemsOf(mesh spec.Mesh) []spec.Problem {
+	problems := spec.ValidateMesh(spec.DefaultMesh(mesh))
+	if a.target.AdminURL != "" {
+		return problems // what that platform honours is its own to say
+	}
+	fields := map[spec.Kind]spec.Path{spec.KindSource: "sources", spec.KindFunction: "functions", spec.KindSink: "sinks"}
+	for _, kind := range spec.ComponentKinds() {
+		members := mesh.Components(kind)
+		for _, name := range spec.SortedKeys(members) {
+			c := members[name]
+			c.Kind = kind
+			for _, p := range spec.Honour(spec.PlatformLocal, c) {
+				p.Path = fields[kind].Key(name) + "." + p.Path
+				problems = append(problems, p)
+			}
+		}
+	}
+	return problems
 }
 
 func meshTable(documents []catalog.Document) table {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance"
 )
@@ -53,6 +54,9 @@ func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
 	if err != nil {
 		return wire.File{}, err
 	}
+	if err := a.report(file, notHere(component)); err != nil {
+		return wire.File{}, err
+	}
 	if a.target.AdminURL != "" {
 		return wire.File{}, usage("run -f works on the embedded platform only: leave --admin-url out")
 	}
@@ -66,6 +70,21 @@ func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
 	}
 	f.BaseDir, err = a.baseDir()
 	return f, err
+}
+
+// notHere are the settings that only a supervisor honours.
+func notHere(c spec.Component) []spec.Problem {
+	var problems []spec.Problem
+	refuse := func(path spec.Path, message string) {
+		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: message, Hint: "Leave it out."})
+	}
+	if c.Parallelism != nil && *c.Parallelism > 1 {
+		refuse("parallelism", "One process runs here.")
+	}
+	if c.State == spec.StateStopped {
+		refuse("state", "One process runs here, and it runs.")
+	}
+	return problems
 }
 
 // ended gives what an instance returned the exit code that a supervisor reads.
