@@ -1,6 +1,9 @@
 package engine
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Class is one of the few kinds of failure that callers act on.
 type Class string
@@ -42,7 +45,7 @@ func (e *Error) Error() string {
 		s += string(e.Class)
 	}
 	if e.Hint != "" {
-		s += ". " + e.Hint
+		s = strings.TrimSuffix(s, ".") + ". " + e.Hint
 	}
 	return s
 }

@@ -64,7 +64,9 @@ func failAs(w http.ResponseWriter, err error, status int) {
 	}
 	if e, ok := errors.AsType[*engine.Error](err); ok {
 		header(w, pulsarform.HeaderField, e.Path)
-		header(w, pulsarform.HeaderHint, e.Hint)
+		if len(engine.All(err)) == 1 { // each of several says its own in the reason
+			header(w, pulsarform.HeaderHint, e.Hint)
+		}
 		// Whoever asked knows what for: the path names it.
 		if named, _ := err.(*engine.Error); named != nil && named.Err != nil { //nolint:errorlint // a wrapper's text must stay
 			anonymous := *named

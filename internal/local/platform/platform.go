@@ -228,25 +228,20 @@ func (p *Platform) checkNamespace(tenant, namespace string) error {
 	return err
 }
 
-// invalid makes one error of everything that is wrong with a spec. Warnings are the
-// front end's to show.
+// invalid makes an error of each thing that is wrong with a spec, with its own path and
+// hint, and joins them. Warnings are the front end's to show.
 func invalid(problems []spec.Problem) error {
-	var first *engine.Error
 	var all []error
 	for _, problem := range problems {
 		if problem.Severity == spec.SeverityWarning {
 			continue
 		}
-		if first == nil {
-			first = &engine.Error{Class: engine.Invalid, Path: string(problem.Path), Hint: problem.Hint}
-			all = append(all, errors.New(problem.Message))
-			continue
-		}
-		all = append(all, fmt.Errorf("%s: %s", problem.Path, problem.Message))
+		all = append(all, &engine.Error{
+			Class: engine.Invalid, Path: string(problem.Path), Hint: problem.Hint, Err: errors.New(problem.Message),
+		})
 	}
-	if first == nil {
-		return nil
+	if len(all) == 1 {
+		return all[0]
 	}
-	first.Err = errors.Join(all...)
-	return first
+	return errors.Join(all...)
 }
