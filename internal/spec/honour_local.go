@@ -109,8 +109,9 @@ func localRunning() []Setting {
 			Refusal: "One instance reads a file; the others would have nothing to do.", Hint: "Leave it out.",
 		},
 		{
-			Path: "parallelism", Match: `^[0-9]{3,}$`,
-			Refusal: "The local platform runs at most 99 instances of a component: each is a process of this machine.", Hint: "Use 99 or less.",
+			Path: "parallelism", Match: `^(6[5-9]|[7-9][0-9]|[1-9][0-9]{2,})$`,
+			Refusal: "The local platform runs at most 64 instances of a component: each is a process of this machine.",
+			Hint:    "Use 64 or fewer, or run it on pulsar.",
 		},
 		{Path: "parallelism"},
 		{Path: "state"},

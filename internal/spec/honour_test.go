@@ -99,8 +99,9 @@ func TestHonour(t *testing.T) {
 		},
 		"Secrets":       {base: validFunction, edit: func(c *Component) { c.Secrets = map[string]SecretRef{"A": {Name: "n", Key: "k"}} }},
 		"SinkSecrets":   {base: validSink, edit: func(c *Component) { c.Secrets = map[string]SecretRef{"A": {Name: "n", Key: "k"}} }, local: []string{`secrets["A"]`}, pulsar: []string{"builtin"}},
-		"ManyInstances": {base: validFunction, edit: func(c *Component) { c.Parallelism = new(100) }, local: []string{"parallelism"}},
-		"MostInstances": {base: validFunction, edit: func(c *Component) { c.Parallelism = new(99) }},
+		"ManyInstances": {base: validFunction, edit: func(c *Component) { c.Parallelism = new(65) }, local: []string{"parallelism"}},
+		"HugeParallel":  {base: validFunction, edit: func(c *Component) { c.Parallelism = new(1000) }, local: []string{"parallelism"}},
+		"MostInstances": {base: validFunction, edit: func(c *Component) { c.Parallelism = new(64) }},
 		"FileInstances": {base: validSource, edit: func(c *Component) { c.Parallelism = new(12) }, local: []string{"parallelism"}, pulsar: []string{"builtin"}},
 		"FileInstance":  {base: validSource, edit: func(c *Component) { c.Parallelism = new(1) }, pulsar: []string{"builtin"}},
 		"GoOnPulsar": {
