@@ -26,27 +26,14 @@ func behave(ctx context.Context, m function.Message) ([]function.Message, error)
 		}
 		select {}
 	}
+	misbehave(string(m.Value))
 	switch string(m.Value) {
 	case "fail":
 		return nil, errors.New("asked to fail")
-	case "panic":
-		panic("asked to panic")
 	case "none":
 		return nil, nil
 	case "two":
 		return []function.Message{{Value: []byte("two-1")}, {Value: []byte("two-2")}}, nil
-	case "loop":
-		for i := 0; ; i++ {
-			sinkhole = i
-		}
-	case "sleep":
-		time.Sleep(time.Hour)
-	case "exit":
-		os.Exit(3)
-	case "memory":
-		for {
-			hoard = append(hoard, make([]byte, 1<<20))
-		}
 	case "huge":
 		return []function.Message{{Value: make([]byte, 80<<20)}}, nil
 	case "context":
@@ -57,10 +44,27 @@ func behave(ctx context.Context, m function.Message) ([]function.Message, error)
 	return []function.Message{{Key: m.Key, Value: m.Value, Properties: m.Properties, EventTime: m.EventTime}}, nil
 }
 
-var (
-	sinkhole int
-	hoard    [][]byte
-)
+// hoard keeps what was asked for from being freed.
+var hoard [][]byte
+
+// misbehave does not return where the value asks for what ends or blocks a worker.
+func misbehave(value string) {
+	switch value {
+	case "panic":
+		panic("asked to panic")
+	case "loop":
+		for { //nolint:staticcheck // spinning is what was asked for
+		}
+	case "sleep":
+		time.Sleep(time.Hour)
+	case "exit":
+		os.Exit(3)
+	case "memory":
+		for {
+			hoard = append(hoard, make([]byte, 1<<20))
+		}
+	}
+}
 
 func facts(ctx context.Context, m function.Message) ([]function.Message, error) {
 	i := function.From(ctx)
