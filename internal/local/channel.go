@@ -80,7 +80,14 @@ func (d *daemon) refuse(w http.ResponseWriter, err error) {
 		if e.Err != nil && err == error(e) { //nolint:errorlint // only when nothing wraps it are its parts the whole
 			f.Message = e.Err.Error()
 		} else {
-			f.Path, f.Hint = "", "" // the message says both
+			// The message says both. It begins with the path where it joins several.
+			rest, first := strings.CutPrefix(f.Message, e.Path+": ")
+			f.Hint = ""
+			if first && e.Path != "" && e.Key.Name == "" {
+				f.Message = rest
+			} else {
+				f.Path = ""
+			}
 		}
 		status = statusOf(e.Class)
 	}
