@@ -44,7 +44,7 @@ func fakeDaemon(t *testing.T, o local.Options, h local.Handshake) {
 			t.Error(err)
 		}
 	})
-	short, err := os.MkdirTemp("", "fm") // a socket's path is short
+	short, err := os.MkdirTemp("", "fm") //nolint:usetesting // a path from t.TempDir is too long for a socket
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(short)) })
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(short, "s"))

@@ -161,7 +161,7 @@ func (b *bench) stored(t *testing.T, topic string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int(stream.CachedInfo().State.Msgs) //nolint:gosec // thousands
+	return int(stream.CachedInfo().State.Msgs)
 }
 
 // settled waits until every input is acknowledged.
