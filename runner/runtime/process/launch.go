@@ -137,7 +137,8 @@ func (f *Functions) launch(ctx context.Context) (*worker, error) {
 		case errors.As(err, &known):
 			return nil, err
 		case limited.Err() != nil:
-			return nil, terminal(reasonInvalidCode, "the function was not loaded within %s%s", startTimeout, quote(f.tail))
+			// The machine may be slow rather than the code bad: tried again.
+			return nil, fmt.Errorf("the function was not loaded within %s%s", startTimeout, quote(f.tail))
 		}
 		return nil, terminal(reasonInvalidCode, "the function did not start: %s", describe(err, exit, f.tail))
 	}
