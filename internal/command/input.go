@@ -1,8 +1,6 @@
 package command
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -170,25 +168,12 @@ func resolveCode(c *spec.Component, base string) error {
 	if err != nil {
 		return err
 	}
-	sum, err := digest(path)
+	sum, err := engine.FileDigest(path)
 	if err != nil {
 		return fmt.Errorf("runtime.%s.file: %w", name, err)
 	}
 	code.File, code.SHA256 = path, sum
 	return nil
-}
-
-func digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // report prints warnings and makes one Invalid error of all errors.

@@ -1,13 +1,12 @@
 package command
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
 	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 )
 
 // versionInfo is what `version -o json` prints. A daemon reads it to decide whether a
@@ -56,14 +55,9 @@ func ownDigest() string {
 	if err != nil {
 		return ""
 	}
-	f, err := os.Open(path)
+	sum, err := engine.FileDigest(path)
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return ""
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	return sum
 }

@@ -1,15 +1,12 @@
 package tfx
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"reflect"
 
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
@@ -124,17 +121,9 @@ func known(v tftypes.Value) tftypes.Value {
 func sameWord(a, b tftypes.Value) bool { return isSet(a) && isSet(b) && a.Equal(b) }
 
 func fileDigest(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
+	sum, err := engine.FileDigest(name)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return sum, nil
 }

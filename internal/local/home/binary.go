@@ -68,7 +68,7 @@ func (d Dir) Find(ctx context.Context, path string) (Binary, error) {
 	if b.Version, err = ask(ctx, path); err != nil {
 		return Binary{}, notOurs(path, err)
 	}
-	if b.Digest, err = digest(path); err != nil {
+	if b.Digest, err = engine.FileDigest(path); err != nil {
 		return Binary{}, notOurs(path, err)
 	}
 	return b, d.remember(b)
@@ -100,19 +100,6 @@ func ask(ctx context.Context, path string) (string, error) {
 		return "", errors.New("`version -o json` does not answer as " + Program)
 	}
 	return answer.Version, nil
-}
-
-func digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func (d Dir) remembered(b Binary) (Binary, bool) {
@@ -152,7 +139,7 @@ func (d Dir) Adopt(b Binary) (Binary, error) {
 	if b.Path == copied {
 		return b, nil
 	}
-	if have, err := digest(copied); err != nil || have != b.Digest {
+	if have, err := engine.FileDigest(copied); err != nil || have != b.Digest {
 		if err := d.copyBinary(b.Path, copied); err != nil {
 			return Binary{}, d.unusable(err)
 		}
