@@ -115,7 +115,7 @@ func (b *bench) feed(t *testing.T, n int) {
 	t.Helper()
 	js := natstest.Connect(t, b.broker)
 	for range n {
-		if _, err := js.PublishAsync(wire.Subject(killIn, b.fed%killPartitions), strconv.AppendInt(nil, int64(b.fed), 10)); err != nil {
+		if _, err := js.PublishAsync(wire.Subject(killIn, b.fed%killPartitions), strconv.AppendInt(nil, int64(b.fed), 10), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		b.fed++
