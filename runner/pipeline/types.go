@@ -17,6 +17,22 @@ type Message struct {
 	EventTime   int64             // ms since the epoch, 0: not set
 	PublishTime int64             // ms since the epoch
 	Redelivery  int               // in: how many times it was delivered before
+
+	Position Position // in: where its broker keeps it
+	Schema   []byte   // version of the schema of the value, as its broker names it; nil: none
+	// Cause, out, is the input that the message was made of; the pipeline sets it. A sink
+	// adds what is forwarded of it, and tells by it which outputs belong to one entry.
+	Cause *Message
+}
+
+// Position is a place in one partition. Messages of one entry are stored, and
+// deduplicated, together; where a broker stores messages one by one each is its own
+// entry.
+type Position struct {
+	Ledger int64
+	Entry  int64
+	Index  int32 // of the message in its entry
+	Count  int32 // of messages in the entry; 0: stored alone
 }
 
 // Size is what the message counts against byte limits.
