@@ -1,0 +1,39 @@
+package pulsar
+
+import (
+	"log/slog"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+)
+
+// SourceOptions say what a Source reads.
+type SourceOptions struct {
+	Brokers   map[string]wire.Broker // by the names that inputs use
+	Source    wire.Source            // inputs and subscription
+	Component wire.Component         // named in the properties of consumers
+	Instance  wire.Instance
+	Delivery  wire.Delivery   // the guarantee, and how long a broker that is away is waited for
+	Limits    wire.Limits     // of what is read ahead of the pipeline
+	Report    func(err error) // what was passed over, lost or made again on the broker; nil: only logged
+	Name      string          // how the broker lists the consumers
+	Logger    *slog.Logger    // nil: discarded
+}
+
+// SinkOptions say where a Sink writes.
+type SinkOptions struct {
+	Broker     wire.Broker
+	Output     wire.Output    // Topic "": only messages that name their topic can be written
+	Component  wire.Component // its tenant and namespace qualify short topic names of messages
+	Instance   wire.Instance
+	Delivery   wire.Delivery   // the guarantee, the epoch and what is forwarded of the input
+	DeadLetter bool            // may use the room in a message that is kept free for dead letters
+	Report     func(err error) // repeats that the broker dropped; nil: only logged
+	Name       string          // how the broker lists the producers, with a number of their own
+	Logger     *slog.Logger    // nil: discarded
+}
+
+// Delivery.Guarantee's words.
+const (
+	atMostOnce      = "atmost_once"
+	effectivelyOnce = "effectively_once"
+)
