@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats/natstest"
