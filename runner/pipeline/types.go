@@ -85,6 +85,18 @@ type Lane interface {
 type Result struct {
 	Outputs []Message
 	Err     error // the user's failure: counted, retried, dead-lettered; never ends the process
+	// Acks, guarantee manual only, is what user code said during the call about messages
+	// that it was given, in this call or an earlier one. It counts with an Err too.
+	Acks []Ack
+}
+
+// Ack is what user code says about one message, guarantee manual. Topic is the input's
+// full name without its partition.
+type Ack struct {
+	Topic     string
+	Partition int
+	Position  Position
+	Nack      bool // not done: hand it out again
 }
 
 // Functions makes a Function for each lane; lane is a number from 0.
