@@ -1,0 +1,150 @@
+package pulsartest
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+)
+
+// Policies are what a namespace of a test is made with.
+type Policies struct {
+	Deduplication bool
+	Retention     bool // acknowledged messages are kept, so that topics can be read again; topics without a subscription keep theirs anyway only with it
+	Bundles       int  // 0: the server's default
+}
+
+// Namespace is one test's own.
+type Namespace struct {
+	*Server
+	Name string // tenant/namespace
+}
+
+// serial tells apart the namespaces of one process.
+var serial atomic.Int64 //nolint:gochecknoglobals // a counter of names
+
+// Namespace makes a namespace that is deleted, with all in it, when the test ends.
+func (s *Server) Namespace(t testing.TB, p Policies) *Namespace {
+	t.Helper()
+	name := "public/t" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" + strconv.FormatInt(serial.Add(1), 36)
+	n := &Namespace{Server: s, Name: name}
+	policies := map[string]any{}
+	if p.Bundles > 0 {
+		policies["bundles"] = map[string]any{"numBundles": p.Bundles}
+	}
+	s.must(t, http.MethodPut, "/admin/v2/namespaces/"+name, policies, nil, http.StatusConflict)
+	t.Cleanup(func() {
+		s.must(t, http.MethodDelete, "/admin/v2/namespaces/"+name+"?force=true", nil, nil, http.StatusNotFound, http.StatusPreconditionFailed, http.StatusConflict)
+	})
+	if p.Retention {
+		s.must(t, http.MethodPost, "/admin/v2/namespaces/"+name+"/retention", map[string]int{"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}, nil)
+	}
+	n.SetDeduplication(t, p.Deduplication)
+	return n
+}
+
+// SetDeduplication turns it on or off for what is published from now on.
+func (n *Namespace) SetDeduplication(t testing.TB, on bool) {
+	t.Helper()
+	n.must(t, http.MethodPost, "/admin/v2/namespaces/"+n.Name+"/deduplication", on, nil)
+}
+
+// Topic makes a topic, or none of which exists yet; partitions 0 is an unpartitioned
+// one. It returns the full name.
+func (n *Namespace) Topic(t testing.TB, local string, partitions int) string {
+	t.Helper()
+	topic := n.Full(local)
+	if partitions == 0 {
+		n.must(t, http.MethodPut, path(topic), nil, nil, http.StatusConflict)
+	} else {
+		n.must(t, http.MethodPut, path(topic)+"/partitions", partitions, nil, http.StatusConflict)
+	}
+	return topic
+}
+
+// Full is the full name of a topic of the namespace.
+func (n *Namespace) Full(local string) string { return "persistent://" + n.Name + "/" + local }
+
+// Partition is the full name of one partition; the topic itself when it has none.
+func Partition(topic string, partitions, p int) string {
+	if partitions == 0 {
+		return topic
+	}
+	return topic + "-partition-" + strconv.Itoa(p)
+}
+
+// path is a topic's place in the REST API.
+func path(topic string) string {
+	parts := strings.SplitN(strings.TrimPrefix(topic, "persistent://"), "/", 3)
+	return "/admin/v2/persistent/" + parts[0] + "/" + parts[1] + "/" + url.PathEscape(parts[2])
+}
+
+// Grow raises the number of partitions.
+func (s *Server) Grow(t testing.TB, topic string, partitions int) {
+	t.Helper()
+	s.must(t, http.MethodPost, path(topic)+"/partitions", partitions, nil)
+}
+
+// Partitions is how many a topic has; 0 for an unpartitioned one.
+func (s *Server) Partitions(t testing.TB, topic string) int {
+	t.Helper()
+	var meta struct {
+		Partitions int `json:"partitions"`
+	}
+	s.must(t, http.MethodGet, path(topic)+"/partitions", nil, &meta)
+	return meta.Partitions
+}
+
+// Unload makes the broker give a topic, or all its partitions, up; the next request
+// loads it again.
+func (s *Server) Unload(t testing.TB, topic string) {
+	t.Helper()
+	s.must(t, http.MethodPut, path(topic)+"/unload", nil, nil)
+}
+
+// Delete removes a topic with its producers and consumers.
+func (s *Server) Delete(t testing.TB, topic string) {
+	t.Helper()
+	suffix := "?force=true"
+	if s.Partitions(t, topic) > 0 {
+		suffix = "/partitions?force=true"
+	}
+	s.must(t, http.MethodDelete, path(topic)+suffix, nil, nil, http.StatusNotFound)
+}
+
+// positions are message ids before the first message and behind the last.
+var positions = map[string]map[string]int64{
+	"earliest": {"ledgerId": -1, "entryId": -1, "partitionIndex": -1},
+	"latest":   {"ledgerId": math.MaxInt64, "entryId": math.MaxInt64, "partitionIndex": -1},
+}
+
+// Subscribe makes a subscription at a position, earliest or latest, of a topic.
+func (s *Server) Subscribe(t testing.TB, topic, name, position string) {
+	t.Helper()
+	s.must(t, http.MethodPut, path(topic)+"/subscription/"+url.PathEscape(name), positions[position], nil, http.StatusConflict)
+}
+
+// Unsubscribe deletes a subscription under its consumers.
+func (s *Server) Unsubscribe(t testing.TB, topic, name string) {
+	t.Helper()
+	s.must(t, http.MethodDelete, path(topic)+"/subscription/"+url.PathEscape(name)+"?force=true", nil, nil, http.StatusNotFound)
+}
+
+// Subscriptions are the names of those of a topic.
+func (s *Server) Subscriptions(t testing.TB, topic string) []string {
+	t.Helper()
+	var names []string
+	s.must(t, http.MethodGet, path(topic)+"/subscriptions", nil, &names)
+	return names
+}
+
+// Subscription is what a component reads a topic of these tests with.
+func Subscription(name string, mode wire.Mode) wire.Subscription {
+	return wire.Subscription{Name: name, Mode: mode, Position: "earliest"}
+}

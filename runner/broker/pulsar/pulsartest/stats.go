@@ -1,0 +1,77 @@
+package pulsartest
+
+import (
+	"net/http"
+	"testing"
+)
+
+// Stats are what a broker says about one topic, or about all partitions of one.
+type Stats struct {
+	MsgInCounter  int64                        `json:"msgInCounter"` // repeats that were dropped included
+	MsgOutCounter int64                        `json:"msgOutCounter"`
+	Publishers    []Publisher                  `json:"publishers"`
+	Subscriptions map[string]SubscriptionStats `json:"subscriptions"`
+	Deduplication string                       `json:"deduplicationStatus"`
+}
+
+// Publisher is one producer that is connected.
+type Publisher struct {
+	Name string `json:"producerName"`
+}
+
+// SubscriptionStats are those of one subscription.
+type SubscriptionStats struct {
+	Backlog   int64      `json:"msgBacklog"` // entries not acknowledged
+	Unacked   int64      `json:"unackedMessages"`
+	Type      string     `json:"type"` // Shared, Failover, Key_Shared, Exclusive
+	Consumers []Consumer `json:"consumers"`
+}
+
+// Consumer is one that is connected.
+type Consumer struct {
+	Name     string            `json:"consumerName"`
+	Metadata map[string]string `json:"metadata"`
+}
+
+// Cursor is where a subscription of one partition stands.
+type Cursor struct {
+	MarkDelete string `json:"markDeletePosition"`          // ledger:entry, the last of those acknowledged without a gap
+	Individual string `json:"individuallyDeletedMessages"` // ranges beyond it
+}
+
+// Stats of a topic; of the sum of its partitions when it has any.
+func (s *Server) Stats(t testing.TB, topic string) Stats {
+	t.Helper()
+	var stats Stats
+	where := "/stats"
+	if s.Partitions(t, topic) > 0 {
+		where = "/partitioned-stats?perPartition=false"
+	}
+	s.must(t, http.MethodGet, path(topic)+where, nil, &stats)
+	return stats
+}
+
+// Backlog is how many entries a subscription has not acknowledged, over all partitions.
+func (s *Server) Backlog(t testing.TB, topic, subscription string) int64 {
+	t.Helper()
+	return s.Stats(t, topic).Subscriptions[subscription].Backlog
+}
+
+// Settled waits until a subscription has acknowledged everything.
+func (s *Server) Settled(t testing.TB, topic, subscription string) {
+	t.Helper()
+	Eventually(t, "everything in "+topic+" acknowledged", func() bool {
+		sub, ok := s.Stats(t, topic).Subscriptions[subscription]
+		return ok && sub.Backlog == 0
+	})
+}
+
+// Cursors are the places of a topic's subscriptions in one partition.
+func (s *Server) Cursors(t testing.TB, partition string) map[string]Cursor {
+	t.Helper()
+	var internal struct {
+		Cursors map[string]Cursor `json:"cursors"`
+	}
+	s.must(t, http.MethodGet, path(partition)+"/internalStats", nil, &internal)
+	return internal.Cursors
+}
