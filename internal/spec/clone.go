@@ -38,6 +38,8 @@ func (c Component) Clone() Component {
 	c.CleanupSubscription = clonePtr(c.CleanupSubscription)
 	c.MaxMessageRetries = clonePtr(c.MaxMessageRetries)
 	c.TimeoutMs = clonePtr(c.TimeoutMs)
+	c.SkipToLatest, c.AutoAck = clonePtr(c.SkipToLatest), clonePtr(c.AutoAck)
+	c.NegativeAckRedeliveryDelayMs = clonePtr(c.NegativeAckRedeliveryDelayMs)
 	c.Parallelism = clonePtr(c.Parallelism)
 	c.Secrets = maps.Clone(c.Secrets)
 	c.Resources = clonePtr(c.Resources)
@@ -66,8 +68,18 @@ func (o *Output) clone() *Output {
 	}
 	o.Producer = clonePtr(o.Producer)
 	o.Producer.MaxPendingMessages = clonePtr(o.Producer.MaxPendingMessages)
+	o.Producer.Batching = o.Producer.Batching.clone()
 	o.Producer.Extra = maps.Clone(o.Producer.Extra)
 	return o
+}
+
+func (b *Batching) clone() *Batching {
+	b = clonePtr(b)
+	if b != nil {
+		b.Enabled, b.MaxPublishDelayMs = clonePtr(b.Enabled), clonePtr(b.MaxPublishDelayMs)
+		b.MaxMessages, b.MaxBytes = clonePtr(b.MaxMessages), clonePtr(b.MaxBytes)
+	}
+	return b
 }
 
 func clonePtr[T any](p *T) *T {

@@ -34,6 +34,13 @@ type Component struct {
 	TimeoutMs                    *int64    `json:"timeout_ms,omitempty"` // limit of one call of user code
 	LogTopic                     string    `json:"log_topic,omitempty"`
 
+	SkipToLatest *bool `json:"skip_to_latest,omitempty"` // at every start, what waits is passed over
+	AutoAck      *bool `json:"auto_ack,omitempty"`       // Pulsar's older word for manual: false goes with Manual only
+	// NegativeAckRedeliveryDelayMs is the pause before a message whose processing failed
+	// comes again, instead of one that grows.
+	NegativeAckRedeliveryDelayMs *int64 `json:"negative_ack_redelivery_delay_ms,omitempty"`
+	DataPath                     string `json:"data_path,omitempty"` // EntryPath, CompatiblePath; unset: chosen by DataPath
+
 	Parallelism *int                 `json:"parallelism,omitempty"`
 	State       State                `json:"state,omitempty"`
 	Secrets     map[string]SecretRef `json:"secrets,omitempty"`
@@ -68,6 +75,7 @@ type Code struct {
 
 // Input is how one topic is consumed.
 type Input struct {
+	Connection        string `json:"connection,omitempty"` // the cluster that holds the topic; unset: the platform's own
 	Schema            string `json:"schema,omitempty"`
 	SerdeClass        string `json:"serde_class,omitempty"`
 	Regex             *bool  `json:"regex,omitempty"`
@@ -78,6 +86,7 @@ type Input struct {
 
 // Output is where results are published.
 type Output struct {
+	Connection string    `json:"connection,omitempty"` // as Input.Connection
 	Topic      string    `json:"topic,omitempty"`
 	Schema     string    `json:"schema,omitempty"`
 	SerdeClass string    `json:"serde_class,omitempty"`
@@ -86,16 +95,29 @@ type Output struct {
 
 // Producer tunes the producer of an output.
 type Producer struct {
-	Compression        string `json:"compression,omitempty"`
-	MaxPendingMessages *int   `json:"max_pending_messages,omitempty"`
+	Compression        string    `json:"compression,omitempty"` // none, lz4, zlib, zstd, snappy
+	MaxPendingMessages *int      `json:"max_pending_messages,omitempty"`
+	Batching           *Batching `json:"batching,omitempty"`
 
 	Extra map[string]JSON `json:"extra,omitempty"` // as Component.Extra, of Pulsar's ProducerConfig
+}
+
+// Batching says how a producer puts messages together.
+type Batching struct {
+	Enabled           *bool  `json:"enabled,omitempty"`
+	MaxPublishDelayMs *int64 `json:"max_publish_delay_ms,omitempty"`
+	MaxMessages       *int   `json:"max_messages,omitempty"`
+	MaxBytes          *int   `json:"max_bytes,omitempty"`
+	Builder           string `json:"builder,omitempty"` // default, key_based
 }
 
 // Subscription names and places the cursor of a component's inputs.
 type Subscription struct {
 	Name     string   `json:"name,omitempty"`     // default: tenant/namespace/name
 	Position Position `json:"position,omitempty"` // where a new one starts; default latest
+	// Type is how instances share it: shared, failover, key_shared, exclusive. Unset
+	// follows from retain_ordering (failover) and retain_key_ordering (key_shared).
+	Type SubscriptionType `json:"type,omitempty"`
 }
 
 // Resources asks for compute; quantities as Kubernetes writes them (500m, 256Mi).

@@ -87,6 +87,14 @@ func (c *Component) qualify(topic string) string {
 	return name.String()
 }
 
+// qualifyInput is the full name of an input; an expression stays as it is.
+func (c *Component) qualifyInput(key string) string {
+	if isTrue(c.Inputs[key].Regex) {
+		return key
+	}
+	return c.qualify(key)
+}
+
 // qualifiedInputs keys the inputs by full name. Of two spellings of one topic the full
 // one, else the first, gets the full name; the other stays, so that nothing is lost
 // before validation reports it.
@@ -96,12 +104,12 @@ func (c *Component) qualifiedInputs() map[string]Input {
 	}
 	inputs := make(map[string]Input, len(c.Inputs))
 	for key, input := range c.Inputs {
-		if c.qualify(key) == key {
+		if c.qualifyInput(key) == key {
 			inputs[key] = input
 		}
 	}
 	for _, key := range SortedKeys(c.Inputs) {
-		full := c.qualify(key)
+		full := c.qualifyInput(key)
 		if full == key {
 			continue
 		}

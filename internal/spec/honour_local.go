@@ -7,6 +7,7 @@ const (
 	notPersistent = `^non-persistent://`
 	onePartition  = `-partition-(0|[1-9][0-9]*)$`
 	isFalse       = `^false$`
+	isTrueText    = `^true$`
 	plainSchema   = `^(bytes|string|json)$`
 	onlyBytes     = `^bytes$`
 )
@@ -27,6 +28,9 @@ func localCode() []Setting {
 	)
 }
 
+// onlyRunner refuses what says how our runner talks to a Pulsar.
+const onlyRunner = "It chooses how our runner talks to a Pulsar, which is not what runs here."
+
 const (
 	builtinCode = "The local platform has no built-in functions."
 	builtinHint = "Set file, or use a function:// or https:// URL."
@@ -42,6 +46,9 @@ func localStreams() []Setting {
 		noDecode  = "Only Python functions decode and encode by schema on the local platform."
 
 		labels     = "Use bytes, or string or json for a Python function."
+		ownStreams = "The streams of the local platform are its own."
+		ownHint    = "Leave it out, or configure pulsar beside local in the provider: connections lead to clusters of Pulsar."
+
 		formatHint = "Leave it out; config.format says what a connector reads or writes, where it has a choice."
 	)
 	return onPlatform(PlatformLocal, []Setting{
@@ -71,8 +78,16 @@ func localStreams() []Setting {
 		{Path: "output.producer.compression", Match: `^none$`},
 		{Path: "output.producer.compression", Refusal: "The local platform does not compress messages.", Hint: `Leave it out, or use "none".`},
 		{Path: "output.producer.max_pending_messages", Refusal: "The local platform bounds what is pending by bytes on its own.", Hint: "Leave it out."},
+		{Path: "output.producer.batching.**", Refusal: "The local platform stores messages one by one.", Hint: "Leave it out."},
+		{Path: "inputs[*].connection", Refusal: ownStreams, Hint: ownHint},
+		{Path: "output.connection", Refusal: ownStreams, Hint: ownHint},
 		{Path: "subscription.name"},
 		{Path: "subscription.position"},
+		{Path: "subscription.type", Match: `^(shared|failover)$`},
+		{
+			Path: "subscription.type", Refusal: "The local platform knows shared and failover subscriptions.",
+			Hint: `Use "shared", or "failover" for order per partition.`,
+		},
 	})
 }
 
@@ -97,6 +112,12 @@ func localDelivery() []Setting {
 		{Path: "dead_letter_topic"},
 		{Path: "timeout_ms", Kinds: []Kind{KindFunction}},
 		{Path: "timeout_ms", Refusal: "It limits a call of user code, and a connector makes none.", Hint: "Leave it out."},
+		{Path: "skip_to_latest", Match: isFalse},
+		{Path: "skip_to_latest", Refusal: "The local platform goes on where it left off.", Hint: `Leave it out; subscription.position = "latest" says where a new subscription starts.`},
+		{Path: "auto_ack", Match: isTrueText},
+		{Path: "auto_ack", Refusal: "The local platform acknowledges messages itself.", Hint: "Leave it out."},
+		{Path: "negative_ack_redelivery_delay_ms", Refusal: "The pause before another attempt grows on the local platform.", Hint: "Leave it out."},
+		{Path: "data_path", Refusal: onlyRunner, Hint: "Leave it out."},
 		{Path: "log_topic", Refusal: "The local platform keeps logs in files.", Hint: "Leave it out; `functionmesh local logs` shows them."},
 	})
 }

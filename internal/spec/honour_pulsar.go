@@ -40,7 +40,23 @@ func pulsarStreams() []Setting {
 		{Path: "output.schema", Runs: goOnly, Refusal: bytes, Hint: other},
 		{Path: "output.serde_class", Runs: goOnly, Refusal: bytes, Hint: other},
 	})
+	const ownCluster = "Pulsar's function workers reach the cluster that they belong to."
+	const ownHint = "Leave it out, or run the component on this machine: write local = {} beside pulsar in the provider."
+	rows = append(rows, onPlatform(PlatformPulsar, []Setting{
+		{Path: "inputs[*].connection", Refusal: ownCluster, Hint: ownHint},
+		{Path: "output.connection", Refusal: ownCluster, Hint: ownHint},
+		{
+			Path: "subscription.type", Match: `^exclusive$`,
+			Refusal: "Pulsar's function workers know no exclusive subscription.", Hint: `Use "failover".`,
+		},
+		{
+			Path: "subscription.type", Refusal: "Pulsar's function workers derive it from the order that is asked for.",
+			Hint: "Leave it out, and set retain_ordering for failover or retain_key_ordering for key_shared.",
+		},
+	})...)
 	return append(rows, honoured(PlatformPulsar,
+		"output.producer.batching.enabled", "output.producer.batching.max_publish_delay_ms", "output.producer.batching.max_messages",
+		"output.producer.batching.max_bytes", "output.producer.batching.builder",
 		"inputs[*]", "inputs[*].schema", "inputs[*].serde_class", "inputs[*].regex", "inputs[*].receiver_queue_size",
 		"inputs[*].extra[*]", "topics_pattern",
 		"output.topic", "output.schema", "output.serde_class",
@@ -65,7 +81,17 @@ func pulsarDelivery() []Setting {
 		{Path: "max_message_retries", Runs: scripted, Refusal: noRetries, Hint: "Leave it out, or use java."},
 		{Path: "dead_letter_topic", Runs: scripted, Refusal: noRetries, Hint: "Leave it out, or use java."},
 	})
-	return append(rows, honoured(PlatformPulsar, "processing_guarantees", "retain_ordering", "retain_key_ordering",
+	rows = append(rows, onPlatform(PlatformPulsar, []Setting{
+		{Path: "skip_to_latest", Kinds: []Kind{KindFunction}},
+		{Path: "skip_to_latest", Refusal: "Pulsar's function workers know it for functions only.", Hint: "Leave it out."},
+		{Path: "negative_ack_redelivery_delay_ms", Kinds: []Kind{KindSink}},
+		{
+			Path: "negative_ack_redelivery_delay_ms", Refusal: "Pulsar's function workers know it for sinks only.",
+			Hint: "Leave it out; they take timeout_ms for the pause as well.",
+		},
+		{Path: "data_path", Refusal: onlyRunner, Hint: "Leave it out."},
+	})...)
+	return append(rows, honoured(PlatformPulsar, "auto_ack", "processing_guarantees", "retain_ordering", "retain_key_ordering",
 		"forward_source_message_property", "cleanup_subscription", "max_message_retries", "dead_letter_topic",
 		"timeout_ms", "log_topic")...)
 }

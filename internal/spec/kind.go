@@ -54,6 +54,32 @@ const (
 	Earliest Position = "earliest"
 )
 
+// SubscriptionType is how the instances of a component share a subscription.
+type SubscriptionType string
+
+// The subscription types. Shared spreads messages without order; Failover gives each
+// partition to one instance; KeyShared gives each key to one; Exclusive allows only one.
+const (
+	Shared    SubscriptionType = "shared"
+	Failover  SubscriptionType = "failover"
+	KeyShared SubscriptionType = "key_shared"
+	Exclusive SubscriptionType = "exclusive"
+)
+
+// Compressions are the words of a producer's compression.
+func Compressions() []string { return []string{"none", "lz4", "zlib", "zstd", "snappy"} }
+
+// BatchBuilders are the words of how a producer groups messages: by arrival, or one key
+// per batch.
+func BatchBuilders() []string { return []string{"default", "key_based"} }
+
+// The two paths between a Pulsar and our runner: EntryPath moves whole broker entries,
+// CompatiblePath is Pulsar's own client.
+const (
+	EntryPath      = "entry"
+	CompatiblePath = "compatible"
+)
+
 // Platform names where instances run, for the table of honoured settings.
 type Platform string
 
@@ -62,4 +88,5 @@ const (
 	PlatformLocal      Platform = "local"
 	PlatformPulsar     Platform = "pulsar"
 	PlatformKubernetes Platform = "kubernetes"
+	PlatformRunner     Platform = "runner" // our runner on this machine, streams on a Pulsar
 )

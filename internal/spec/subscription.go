@@ -11,30 +11,54 @@ func SubscriptionName(c Component) string {
 	return or(c.Tenant, DefaultTenant) + "/" + or(c.Namespace, DefaultNamespace) + "/" + c.Name
 }
 
+// SubscriptionTypeOf is how the instances of a component share its inputs:
+// subscription.type, else failover with retain_ordering and for effectively_once,
+// key_shared with retain_key_ordering, and shared for the rest, as Pulsar derives it.
+func SubscriptionTypeOf(c Component) SubscriptionType {
+	switch {
+	case c.Subscription != nil && c.Subscription.Type != "":
+		return c.Subscription.Type
+	case isTrue(c.RetainOrdering), c.ProcessingGuarantees == EffectivelyOnce:
+		return Failover
+	case isTrue(c.RetainKeyOrdering):
+		return KeyShared
+	default:
+		return Shared
+	}
+}
+
 // SubscriptionMode reports whether the component reads its inputs in order, one lane
-// per partition (failover), rather than shared among instances.
+// per partition, rather than shared among instances.
 func SubscriptionMode(c Component) (ordered bool) {
-	return c.RetainOrdering != nil && *c.RetainOrdering
+	kind := SubscriptionTypeOf(c)
+	return kind == Failover || kind == Exclusive
 }
 
 // DeadLetterTopic is the full name of the topic that takes messages given up on:
 // dead_letter_topic, else `<first input>-<subscription with / replaced by ->-DLQ` beside
-// the first input in sorted order. "" for a component without inputs, or whose first
-// input is no topic name.
+// the first input in sorted order that names a topic; with patterns only, the same
+// without the input, beside the component. "" for a component without inputs.
 func DeadLetterTopic(c Component) string {
 	c.Tenant, c.Namespace = or(c.Tenant, DefaultTenant), or(c.Namespace, DefaultNamespace)
 	if c.DeadLetterTopic != "" {
 		return c.qualify(c.DeadLetterTopic)
 	}
-	inputs := SortedKeys(c.qualifiedInputs())
-	if len(inputs) == 0 {
+	if len(c.Inputs) == 0 && c.TopicsPattern == "" {
 		return ""
 	}
-	first, err := ParseTopic(inputs[0], c.Tenant, c.Namespace)
-	if err != nil {
-		return ""
+	suffix := strings.ReplaceAll(SubscriptionName(c), "/", "-") + "-DLQ"
+	inputs := c.qualifiedInputs()
+	for _, topic := range SortedKeys(inputs) {
+		if isTrue(inputs[topic].Regex) {
+			continue
+		}
+		first, err := ParseTopic(topic, c.Tenant, c.Namespace)
+		if err != nil {
+			return ""
+		}
+		first = first.Whole()
+		first.Local += "-" + suffix
+		return first.String()
 	}
-	first = first.Whole()
-	first.Local += "-" + strings.ReplaceAll(SubscriptionName(c), "/", "-") + "-DLQ"
-	return first.String()
+	return NewTopicName(c.Tenant, c.Namespace, suffix).String()
 }

@@ -81,7 +81,7 @@ func Decode(data []byte) (File, error) {
 		problems = validate(f)
 	}
 	if len(problems) > 0 {
-		return File{}, &InvalidError{Problems: asWritten(version, problems)}
+		return File{}, &InvalidError{Problems: problems}
 	}
 	return f, nil
 }

@@ -1,7 +1,7 @@
 package wire
 
 // Version is the format this build writes. It reads Version and Version-1.
-const Version = 2
+const Version = 3
 
 // File tells one instance everything it needs: who it is, where messages come from,
 // what is done to them and where results go. JSON names are snake_case; durations

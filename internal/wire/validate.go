@@ -37,23 +37,31 @@ func (c *checker) absolute(path spec.Path, value string) {
 	c.require(filepath.IsAbs(value), path, "%q is not an absolute path.", value)
 }
 
+func (c *checker) optionalFile(path spec.Path, value string) {
+	if value != "" {
+		c.absolute(path, value)
+	}
+}
+
 // validate returns everything wrong with a file of the current version.
 func validate(f File) []spec.Problem {
 	c := &checker{file: f}
 	c.identity()
+	c.brokers()
 	c.source()
 	c.function()
 	c.sink()
 	c.delivery()
 	c.limits()
+	c.output("log_topic", f.LogTopic)
+	if f.Path != "" {
+		c.oneOf("path", string(f.Path), string(EntryPath), string(CompatiblePath))
+	}
 	c.require(f.Probe == "" || validProbe(f.Probe), "probe", "%q is neither unix:/path nor host:port.", f.Probe)
+	c.require(f.Control == "" || validProbe(f.Control), "control", "%q is neither unix:/path nor host:port.", f.Control)
 	c.absolute("work_dir", f.WorkDir)
-	if f.BaseDir != "" {
-		c.absolute("base_dir", f.BaseDir)
-	}
-	if f.CacheDir != "" {
-		c.absolute("cache_dir", f.CacheDir)
-	}
+	c.optionalFile("base_dir", f.BaseDir)
+	c.optionalFile("cache_dir", f.CacheDir)
 	return c.problems
 }
 
@@ -74,37 +82,6 @@ func (c *checker) identity() {
 	c.atLeast("instance.parallelism", int64(instance.Parallelism), 1)
 	c.require(instance.ID >= 0 && (instance.ID < instance.Parallelism || instance.Parallelism < 1),
 		"instance.id", "%d is not one of %d instances.", instance.ID, instance.Parallelism)
-	for _, name := range spec.SortedKeys(c.file.Brokers) {
-		at := spec.Path("brokers").Key(name)
-		c.oneOf(at.Field("kind"), c.file.Brokers[name].Kind, "nats")
-		c.present(at.Field("url"), c.file.Brokers[name].URL)
-	}
-}
-
-func (c *checker) source() {
-	source := c.file.Source
-	switch {
-	case source.Connector == nil && len(source.Inputs) == 0:
-		c.require(false, "source", "It has neither connector nor inputs.")
-	case source.Connector != nil && len(source.Inputs) > 0:
-		c.require(false, "source.inputs", "A source has a connector or inputs, not both.")
-	}
-	c.connector("source.connector", source.Connector)
-	seen := map[string]bool{}
-	for i, input := range source.Inputs {
-		at := spec.Path("source.inputs").Index(i)
-		c.topic(at, input.Broker, input.Topic, input.Partitions)
-		c.atLeast(at.Field("queue_size"), int64(input.QueueSize), 0)
-		c.require(!seen[input.Topic], at.Field("topic"), "%q is there twice.", input.Topic)
-		seen[input.Topic] = true
-	}
-	if len(source.Inputs) > 0 {
-		c.present("source.subscription.name", source.Subscription.Name)
-		c.oneOf("source.subscription.mode", string(source.Subscription.Mode), string(Shared), string(Failover))
-		if source.Subscription.Position != "" {
-			c.oneOf("source.subscription.position", source.Subscription.Position, string(spec.Latest), string(spec.Earliest))
-		}
-	}
 }
 
 func (c *checker) connector(at spec.Path, connector *Connector) {
@@ -118,20 +95,6 @@ func (c *checker) connector(at spec.Path, connector *Connector) {
 func (c *checker) object(at spec.Path, text string) {
 	if _, err := spec.JSON(text).Object(); err != nil {
 		c.require(false, at, "It is %v.", err)
-	}
-}
-
-func (c *checker) topic(at spec.Path, broker, topic string, partitions int) {
-	_, known := c.file.Brokers[broker]
-	c.require(known, at.Field("broker"), "There is no broker %q.", broker)
-	name, err := spec.ParseTopic(topic, "", "")
-	c.require(err == nil && name.String() == topic && name.Partition == spec.NoPartition, at.Field("topic"), "%q is not the full name of a topic.", topic)
-	c.atLeast(at.Field("partitions"), int64(partitions), 0)
-}
-
-func (c *checker) output(at spec.Path, output *Output) {
-	if output != nil {
-		c.topic(at, output.Broker, output.Topic, output.Partitions)
 	}
 }
 
@@ -156,7 +119,12 @@ func (c *checker) sink() {
 
 func (c *checker) delivery() {
 	delivery := c.file.Delivery
-	c.oneOf("delivery.guarantee", delivery.Guarantee, string(spec.AtLeastOnce), string(spec.AtMostOnce))
+	c.oneOf("delivery.guarantee", delivery.Guarantee,
+		string(spec.AtLeastOnce), string(spec.AtMostOnce), string(spec.EffectivelyOnce), string(spec.Manual))
+	if delivery.Guarantee == string(spec.EffectivelyOnce) {
+		c.effectively()
+	}
+	c.atLeast("delivery.epoch", delivery.Epoch, 0)
 	c.atLeast("delivery.max_retries", int64(delivery.MaxRetries), 0)
 	c.atLeast("delivery.backoff_ms", delivery.BackoffMs, 0)
 	c.atLeast("delivery.max_backoff_ms", delivery.MaxBackoffMs, delivery.BackoffMs)
