@@ -217,7 +217,7 @@ func (a *app) printMessage(out io.Writer, m nats.Message) error {
 	if a.output != formatJSON {
 		return unknownFormat(a.output, formatTable+" (the values)", formatJSON)
 	}
-	shown := shownMessage{ID: m.ID, Partition: m.Partition, Key: string(m.Key), Properties: m.Properties, EventTime: m.EventTime, Published: m.PublishTime}
+	shown := shownMessage{ID: m.ID(), Partition: m.Partition, Key: string(m.Key), Properties: m.Properties, EventTime: m.EventTime, Published: m.PublishTime}
 	if m.Value != nil {
 		text := string(m.Value)
 		if !utf8.Valid(m.Value) {

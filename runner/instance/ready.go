@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
@@ -34,6 +35,14 @@ func (s *readySource) Open(ctx context.Context) ([]pipeline.Lane, error) {
 		s.ready(true)
 	}
 	return lanes, err
+}
+
+// Grown passes lanes on that appear while the source is read.
+func (s *readySource) Grown(ctx context.Context) ([]pipeline.Lane, error) {
+	if g, ok := s.Source.(pipeline.Growing); ok {
+		return g.Grown(ctx)
+	}
+	return nil, io.EOF
 }
 
 // namedOnly drops what has no destination: results of a function without an output.

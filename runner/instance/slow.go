@@ -32,6 +32,13 @@ type slowCall struct {
 	report func(error)
 }
 
+// Reuse gives results back to a runtime that uses their memory again.
+func (s *slowCall) Reuse(results []pipeline.Result) {
+	if r, ok := s.Function.(pipeline.Reuser); ok {
+		r.Reuse(results)
+	}
+}
+
 // Invoke runs user code and reports it, once, when it takes long.
 func (s *slowCall) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
 	timer := time.AfterFunc(slowAfter, func() {

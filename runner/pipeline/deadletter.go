@@ -29,12 +29,12 @@ func (l *lane) deadLetter(in *Message, reason error, attempts int) Message {
 	maps.Copy(p, in.Properties)
 	p[DeadTopic] = in.Topic
 	p[DeadPartition] = strconv.Itoa(in.Partition)
-	p[DeadID] = in.ID
+	p[DeadID] = in.ID()
 	p[DeadSubscription] = l.Subscription
 	p[DeadReason] = clip(l.Mask(reason.Error()), reasonLimit)
 	p[DeadAttempts] = strconv.Itoa(attempts)
 	p[DeadTime] = time.Now().UTC().Format(time.RFC3339Nano)
-	return Message{Key: in.Key, Value: in.Value, Properties: p, EventTime: in.EventTime}
+	return Message{Key: in.Key, Value: in.Value, Properties: p, EventTime: in.EventTime, Cause: in}
 }
 
 // clip cuts s to at most n bytes between characters.

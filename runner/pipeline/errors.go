@@ -2,7 +2,8 @@ package pipeline
 
 import "errors"
 
-// ErrFenced is returned by Lane.Settle when another instance has claimed the lane.
+// ErrFenced is returned by Lane.Read and Lane.Settle when another instance has claimed
+// the lane.
 var ErrFenced = errors.New("lane was taken over by another instance")
 
 // TerminalError ends the instance: retrying cannot help (class not found, a module
@@ -22,7 +23,12 @@ func (e *TerminalError) Unwrap() error { return e.Err }
 // MessageError is returned by Sink.Write for a message that the sink refuses for what
 // it is: too large, or for a destination that does not exist. Waiting cannot help, so
 // it counts as the failure of the function that made the message.
-type MessageError struct{ Err error }
+type MessageError struct {
+	Err error
+	// At says which message is refused: so many behind the durable prefix. It is not 0
+	// only where the prefix must end with an entry (effectively_once).
+	At int
+}
 
 // Error gives the cause.
 func (e *MessageError) Error() string { return e.Err.Error() }

@@ -34,12 +34,12 @@ func (l *lane) verdicts(ctx context.Context, w *work) ([]Verdict, error) {
 		err, in := w.results[i].Err, &w.Messages[i]
 		switch {
 		case err == nil:
-		case l.givenUp(err, in.Redelivery):
-			dead = append(dead, l.deadLetter(in, err, in.Redelivery+1))
+		case l.givenUp(err, int(in.Redelivery)):
+			dead = append(dead, l.deadLetter(in, err, int(in.Redelivery)+1))
 			owners = append(owners, i)
 		default:
 			// R5: later and alone; the others go on.
-			v[i] = Verdict{Redeliver: true, Delay: l.retry.delay(in.Redelivery)}
+			v[i] = Verdict{Redeliver: true, Delay: l.retry.delay(int(in.Redelivery))}
 		}
 	}
 	n, err := l.bury(ctx, dead)

@@ -1,9 +1,6 @@
 package pipeline
 
-import (
-	"encoding/base64"
-	"maps"
-)
+import "strings"
 
 // Properties that Pulsar's runtimes add to every output beside the forwarded ones.
 const (
@@ -11,33 +8,111 @@ const (
 	InputID    = "__pfn_input_msg_id__" // the input's id in base64
 )
 
-// forward gives what a function returned for the configured output the input's key and
-// event time, where the function set none, and, when asked, its properties. Messages
-// published to a topic by name stay as the function made them, as on Pulsar.
-func forward(in *Message, out []Message, properties bool) {
+// The W3C trace context. It goes on to every output, whatever else is forwarded: a
+// trace must not end at a function.
+const (
+	TraceParent = "traceparent"
+	TraceState  = "tracestate"
+)
+
+// complete gives outputs what they take from their input. Messages published to a topic
+// by name stay as the function made them, as on Pulsar, but for the trace context.
+func complete(in *Message, out []Message, forward Forward) {
 	for i := range out {
 		o := &out[i]
+		o.Cause = in
 		if o.Topic != "" {
+			o.Forward = ForwardTrace
 			continue
 		}
+		o.Forward = forward
 		if o.Key == nil {
 			o.Key = in.Key
 		}
 		if o.EventTime == 0 {
 			o.EventTime = in.EventTime
 		}
-		if properties {
-			o.Properties = merged(in, o.Properties)
-		}
 	}
 }
 
-// merged is a new map: a function may hand the same one to several outputs.
-func merged(in *Message, own map[string]string) map[string]string {
-	p := make(map[string]string, len(in.Properties)+len(own)+2)
-	maps.Copy(p, in.Properties)
-	p[InputTopic] = in.Topic
-	p[InputID] = base64.StdEncoding.EncodeToString([]byte(in.ID))
-	maps.Copy(p, own)
-	return p
+// caused sets the cause alone, for messages that connectors pass on as they are.
+func caused(in *Message, out []Message) {
+	for i := range out {
+		out[i].Cause = in
+	}
+}
+
+// Texts keeps the strings that EachProperty makes, many to one allocation. The zero
+// value is ready; it serves one goroutine.
+type Texts struct{ b strings.Builder }
+
+const textsSize = 4 << 10
+
+func (t *Texts) inputID(m *Message) string {
+	var b [96]byte
+	id := m.appendInputID(b[:0])
+	if t.b.Cap()-t.b.Len() < len(id) {
+		t.b = strings.Builder{}
+		t.b.Grow(textsSize)
+	}
+	from := t.b.Len()
+	t.b.Write(id)
+	return t.b.String()[from:]
+}
+
+// EachProperty calls yield for every property that is stored with an output, each name
+// once: its own, and what its Cause hands on. Names are in no order.
+func (m *Message) EachProperty(t *Texts, yield func(name, value string)) {
+	for name, value := range m.Properties {
+		yield(name, value)
+	}
+	in := m.Cause
+	if in == nil || m.Forward == ForwardNothing {
+		return
+	}
+	if m.Forward == ForwardTrace {
+		m.handOn(TraceParent, yield)
+		m.handOn(TraceState, yield)
+		return
+	}
+	for name, value := range in.Properties {
+		if name != InputTopic && name != InputID && !m.has(name) && !m.ownTrace(name) {
+			yield(name, value)
+		}
+	}
+	if !m.has(InputTopic) {
+		yield(InputTopic, in.Topic)
+	}
+	if !m.has(InputID) {
+		yield(InputID, t.inputID(in))
+	}
+}
+
+// handOn yields one property of the cause that the message has none of by itself.
+func (m *Message) handOn(name string, yield func(name, value string)) {
+	if value, ok := m.Cause.Properties[name]; ok && !m.has(name) && !m.ownTrace(name) {
+		yield(name, value)
+	}
+}
+
+// ownTrace: the state of a trace says nothing about another one.
+func (m *Message) ownTrace(name string) bool { return name == TraceState && m.has(TraceParent) }
+
+func (m *Message) has(name string) bool {
+	_, ok := m.Properties[name]
+	return ok
+}
+
+// Stored is a map of all that EachProperty gives, nil for none: for sinks that are not
+// in a hurry.
+func (m *Message) Stored() map[string]string {
+	var all map[string]string
+	var t Texts
+	m.EachProperty(&t, func(name, value string) {
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[name] = value
+	})
+	return all
 }

@@ -21,11 +21,16 @@ type lane struct {
 	hold     hold
 	retry    waits
 	once     bool
+	forward  Forward
 }
 
 func newLane(r *run, source Lane, f Function, share int64) *lane {
+	forward := ForwardTrace
+	if r.Delivery.ForwardProperties {
+		forward = ForwardAll
+	}
 	return &lane{
-		run: r, source: source, function: f, share: share,
+		run: r, forward: forward, source: source, function: f, share: share,
 		hold: hold{budget: r.Budget},
 		retry: waits{
 			first: time.Duration(r.Delivery.BackoffMs) * time.Millisecond,

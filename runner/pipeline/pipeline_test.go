@@ -148,8 +148,8 @@ func TestR2SettledBeforeTheFunction(t *testing.T) {
 	f := newFixture(12)
 	f.config.Delivery.Guarantee = "atmost_once"
 	f.config.Functions = runnertest.Each(func(ctx context.Context, m pipeline.Message) pipeline.Result {
-		if !slices.Contains(f.lane.Settled(), m.ID) {
-			t.Errorf("message %s was invoked before it was acknowledged", m.ID)
+		if !slices.Contains(f.lane.Settled(), m.ID()) {
+			t.Errorf("message %s was invoked before it was acknowledged", m.ID())
 		}
 		return failOn("3", "7")(ctx, m)
 	})
@@ -500,7 +500,7 @@ func TestR7OrderedRetryEndsWithDrain(t *testing.T) {
 	f.config.Drain = drain
 	f.config.Delivery = wire.Delivery{MaxRetries: 3, BackoffMs: time.Hour.Milliseconds(), MaxBackoffMs: time.Hour.Milliseconds()}
 	f.config.Functions = runnertest.Each(func(ctx context.Context, m pipeline.Message) pipeline.Result {
-		if m.ID == "4" {
+		if m.ID() == "4" {
 			close(drain)
 		}
 		return failOn("3")(ctx, m)
@@ -546,7 +546,7 @@ func TestReadFailureIsRetried(t *testing.T) {
 
 func TestForwarding(t *testing.T) {
 	in := pipeline.Message{
-		Topic: "persistent://public/default/in", ID: "7", Value: []byte("v"), Key: []byte("k"),
+		Topic: "persistent://public/default/in", Position: pipeline.Numbered(7), Value: []byte("v"), Key: []byte("k"),
 		EventTime: 5, Properties: map[string]string{"a": "1", "b": "2"},
 	}
 	out := func() []pipeline.Message {

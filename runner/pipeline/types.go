@@ -6,43 +6,35 @@ import (
 )
 
 // Message is one message, in or out. Byte slices are owned by the batch: whoever
-// keeps one beyond the call copies it.
+// keeps one beyond the call copies it. Thousands live per batch: it stays small.
 type Message struct {
 	Topic       string            // in: full name of the partitioned topic; out: destination, "" is the configured output
 	Partition   int               // in: partition, 0 for an unpartitioned topic; out: ignored
-	ID          string            // in: broker's id, printable and unique within the topic
 	Key         []byte            // nil: no key
 	Value       []byte            // nil is legal (a tombstone) and differs from empty
-	Properties  map[string]string // nil: none
+	Properties  map[string]string // nil: none; out: the function's own, EachProperty gives all that are stored
 	EventTime   int64             // ms since the epoch, 0: not set
 	PublishTime int64             // ms since the epoch
-	Redelivery  int               // in: how many times it was delivered before
-
-	Position Position // in: where its broker keeps it
-	Schema   []byte   // version of the schema of the value, as its broker names it; nil: none
+	Position    Position          // in: where its broker keeps it
+	Schema      []byte            // version of the schema of the value, as its broker names it; nil: none
 	// Cause, out, is the input that the message was made of; the pipeline sets it. A sink
 	// adds what is forwarded of it, and tells by it which outputs belong to one entry.
-	Cause *Message
+	Cause         *Message
+	Redelivery    int32   // in: how many times it was delivered before
+	Unpartitioned bool    // in, of a Pulsar: Partition says nothing
+	Forward       Forward // out: what of Cause's properties is stored with it; the pipeline sets it
 }
 
-// Position is a place in one partition. Messages of one entry are stored, and
-// deduplicated, together; where a broker stores messages one by one each is its own
-// entry.
-type Position struct {
-	Ledger int64
-	Entry  int64
-	Index  int32 // of the message in its entry
-	Count  int32 // of messages in the entry; 0: stored alone
-}
+// Forward says what of its Cause a message takes with it.
+type Forward uint8
 
-// Size is what the message counts against byte limits.
-func (m *Message) Size() int64 {
-	n := len(m.Key) + len(m.Value) + len(m.ID) + 64
-	for k, v := range m.Properties {
-		n += len(k) + len(v) + 16
-	}
-	return int64(n)
-}
+// ForwardTrace forwards the W3C trace context only, ForwardAll every property, and names
+// the input beside them. ForwardNothing is for dead letters and what connectors pass on.
+const (
+	ForwardNothing Forward = iota
+	ForwardTrace
+	ForwardAll
+)
 
 // Batch is what one Read returned: messages of one lane in their order. Token is the
 // lane's own, opaque to everyone else.
@@ -54,6 +46,7 @@ type Batch struct {
 // Verdict settles one message of a batch.
 type Verdict struct {
 	Redeliver bool          // false: done, acknowledge it
+	Keep      bool          // neither: user code acknowledges it by itself, through a ByHand lane
 	Delay     time.Duration // with Redeliver: not before
 }
 
@@ -65,7 +58,16 @@ type Source interface {
 	Close(ctx context.Context) error
 }
 
-// Lane is read by one goroutine at a time.
+// Growing is a Source whose lanes may appear while it runs: partitions that were added,
+// partitions that another instance left to this one.
+type Growing interface {
+	// Grown waits for lanes that were not given yet. A lane that ended with ErrFenced
+	// may be given again, as a new one. io.EOF: there will be no more.
+	Grown(ctx context.Context) ([]Lane, error)
+}
+
+// Lane is read by one goroutine at a time. Settle may run beside a Read, for batches
+// read before, in the order in which they were read.
 type Lane interface {
 	// Name identifies the lane in logs and metrics: topic and partition.
 	Name() string
@@ -73,12 +75,29 @@ type Lane interface {
 	// pipeline retries in place and settles in order.
 	Ordered() bool
 	// Read blocks for at least one message; at most max messages and about maxBytes.
-	// io.EOF: the source is finished. Other errors are retried with backoff.
+	// With effectively_once a batch holds whole entries only, and may pass max for that.
+	// io.EOF: the source is finished. ErrFenced: another instance has the lane now.
+	// Other errors are retried with backoff.
 	Read(ctx context.Context, max int, maxBytes int64) (Batch, error)
 	// Settle applies verdicts to the first len(v) messages of the batch not settled
-	// yet and returns once the broker has confirmed them. Ordered lanes get no
-	// Redeliver. ErrFenced: another instance took the lane over; stop it.
+	// yet. It returns once the broker has confirmed them, or, where the broker would
+	// only deliver them again, once it was told. Ordered lanes get no Redeliver. V is
+	// the caller's again afterwards. ErrFenced: another instance took the lane over.
 	Settle(ctx context.Context, b Batch, v []Verdict) error
+}
+
+// Releaser is a Lane that uses the memory of a batch again: Release is called once
+// nobody holds the batch, its messages, or their bytes any more, in any order and
+// perhaps beside a Read. A batch may never be released.
+type Releaser interface {
+	Release(b Batch)
+}
+
+// ByHand is a Lane that user code can acknowledge by itself (guarantee manual).
+type ByHand interface {
+	// Acknowledge applies acks to messages of the lane that were settled with Keep. What
+	// it does not know, or no longer, is no error. It may run beside Read and Settle.
+	Acknowledge(ctx context.Context, acks []Ack) error
 }
 
 // Result is what a function made of one input message.
@@ -99,7 +118,8 @@ type Ack struct {
 	Nack      bool // not done: hand it out again
 }
 
-// Functions makes a Function for each lane; lane is a number from 0.
+// Functions makes a Function for each lane; lane is a number from 0 that no other lane
+// has at the same time.
 type Functions interface {
 	ForLane(ctx context.Context, lane int) (Function, error)
 }
@@ -115,16 +135,49 @@ type Function interface {
 	Close(ctx context.Context) error
 }
 
+// Reuser is a Function that uses the memory of results again: Reuse is called, from any
+// goroutine, with a slice that Invoke returned once nobody holds it, its outputs, or
+// their bytes any more. A slice may never be given back.
+type Reuser interface {
+	Reuse(results []Result)
+}
+
 // Sink takes results.
 type Sink interface {
 	// Write returns nil once every message is durable (confirmed by the broker,
 	// synced to disk). On an error a prefix, given by n, is durable and the rest is
 	// not known to be: writing the rest again may duplicate but never loses or reorders.
-	// A *MessageError says that message n can never be written as it is: it is then
+	// With effectively_once the prefix ends where an input entry does.
+	// A *MessageError says that a message can never be written as it is: it is then
 	// the failure of the input message that caused it, not of the sink.
 	// Several lanes write at once: implementations lock where they must.
 	Write(ctx context.Context, out []Message) (n int, err error)
 	Close(ctx context.Context) error
+}
+
+// Asynchronous is a Sink that can have several writes of one lane under way.
+type Asynchronous interface {
+	// Sender opens the way of one lane into the sink; lane is the number of its
+	// Function. The pipeline closes it when the lane ends, before the sink.
+	Sender(ctx context.Context, lane int) (Sender, error)
+}
+
+// Sender writes for one lane.
+type Sender interface {
+	// Send takes messages over and returns without waiting for receipts; it may wait
+	// for room. They, and all that they point to, are the sender's until Wait has
+	// returned. What is stored is stored in the order of Sends. Once a Send has failed
+	// nothing more may be stored until every Send before it was waited for: later ones
+	// fail as well. One goroutine at a time sends.
+	Send(ctx context.Context, out []Message) Pending
+	Close(ctx context.Context) error
+}
+
+// Pending is one Send under way.
+type Pending interface {
+	// Wait returns what Sink.Write would. Called once for each Send, in their order,
+	// perhaps beside a later Send; then the Pending is the sender's again.
+	Wait(ctx context.Context) (n int, err error)
 }
 
 // Observer is told what happened, for metrics and last exceptions. Calls are cheap

@@ -98,8 +98,10 @@ func (l *lane) received(in *Message, r *Result) {
 	var lasting *lastingError
 	switch {
 	case r.Err == nil:
-		if l.Functions != nil {
-			forward(in, r.Outputs, l.Delivery.ForwardProperties)
+		if l.Functions == nil {
+			caused(in, r.Outputs)
+		} else {
+			complete(in, r.Outputs, l.forward)
 		}
 		l.hold.count(size(r.Outputs))
 	case !errors.As(r.Err, &lasting):

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 	"sync"
 	"time"
 
@@ -37,7 +36,7 @@ type memoryBatch struct{ messages []pipeline.Message }
 func NewLane(topic string, values ...string) *MemoryLane {
 	l := &MemoryLane{Topic: topic, wake: make(chan struct{}, 1)}
 	for i, v := range values {
-		l.queue = append(l.queue, pipeline.Message{Topic: topic, ID: strconv.Itoa(i + 1), Value: []byte(v)})
+		l.queue = append(l.queue, pipeline.Message{Topic: topic, Position: pipeline.Numbered(int64(i + 1)), Value: []byte(v)})
 	}
 	return l
 }
@@ -116,7 +115,7 @@ func (l *MemoryLane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Ve
 		m := token.messages[i]
 		switch {
 		case !verdict.Redeliver:
-			l.settled = append(l.settled, m.ID)
+			l.settled = append(l.settled, m.ID())
 		case l.InOrder:
 			return errors.New("an ordered lane cannot redeliver one message")
 		default:
@@ -192,7 +191,8 @@ func (s *MemorySink) Write(_ context.Context, out []pipeline.Message) (int, erro
 	}
 	s.writes++
 	for _, m := range out[:n] {
-		m.Value = bytes.Clone(m.Value)
+		m.Value, m.Properties = bytes.Clone(m.Value), m.Stored()
+		m.Cause, m.Forward = nil, pipeline.ForwardNothing
 		s.kept = append(s.kept, m)
 	}
 	return n, err

@@ -47,7 +47,7 @@ func lane(t *testing.T, f pipeline.Functions, n int) pipeline.Function {
 func messages(values ...string) []pipeline.Message {
 	out := make([]pipeline.Message, len(values))
 	for i, v := range values {
-		out[i] = pipeline.Message{Topic: "persistent://public/default/in", ID: v, Value: []byte(v)}
+		out[i] = pipeline.Message{Topic: "persistent://public/default/in", Position: pipeline.Numbered(int64(i)), Value: []byte(v)}
 	}
 	return out
 }
@@ -123,8 +123,8 @@ func keepsProperties(t *testing.T, h FunctionHarness) {
 	}
 	f := lane(t, h.New(t), 0)
 	in := []pipeline.Message{
-		{ID: "1", Key: []byte("k\x00"), Value: []byte("v"), Properties: map[string]string{"a": "ä\n", "": "empty"}},
-		{ID: "2", Value: nil},
+		{Position: pipeline.Numbered(1), Key: []byte("k\x00"), Value: []byte("v"), Properties: map[string]string{"a": "ä\n", "": "empty"}},
+		{Position: pipeline.Numbered(2), Value: nil},
 	}
 	results, err := f.Invoke(bounded(t), in)
 	if err != nil || len(results) != 2 {

@@ -21,10 +21,11 @@ func encode(m *pipeline.Message) *natsio.Msg {
 }
 
 func encodeHeader(m *pipeline.Message) natsio.Header {
-	if m.Key == nil && m.EventTime == 0 && m.Value != nil && len(m.Properties) == 0 {
+	properties := m.Stored()
+	if m.Key == nil && m.EventTime == 0 && m.Value != nil && len(properties) == 0 {
 		return nil
 	}
-	h := make(natsio.Header, len(m.Properties)+3)
+	h := make(natsio.Header, len(properties)+3)
 	if m.Key != nil {
 		h[wire.HeaderKey] = []string{base64.StdEncoding.EncodeToString(m.Key)}
 	}
@@ -34,7 +35,7 @@ func encodeHeader(m *pipeline.Message) natsio.Header {
 	if m.Value == nil {
 		h[wire.HeaderNull] = []string{"1"}
 	}
-	for k, v := range m.Properties {
+	for k, v := range properties {
 		h[wire.PropertyHeader(k)] = []string{wire.PropertyValue(v)}
 	}
 	return h
@@ -117,10 +118,10 @@ func decode(topic string, m *natsio.Msg) (received, error) {
 		message: pipeline.Message{
 			Topic:       topic,
 			Partition:   partitionOf(m.Subject),
-			ID:          strconv.FormatUint(meta.Sequence.Stream, 10),
+			Position:    pipeline.Numbered(int64(meta.Sequence.Stream)),
 			Value:       value,
 			PublishTime: meta.Timestamp.UnixMilli(),
-			Redelivery:  int(min(meta.NumDelivered, 1<<30)) - 1,
+			Redelivery:  int32(min(meta.NumDelivered, 1<<30)) - 1,
 		},
 		reply:     m.Reply,
 		sequence:  meta.Sequence.Stream,

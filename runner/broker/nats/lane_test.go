@@ -91,7 +91,7 @@ func TestRedeliveryIsCountedAndDelayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := readBatch(t, l, 2).Messages
-	if len(m) != 1 || m[0].Redelivery != 1 || m[0].ID != batch.Messages[0].ID {
+	if len(m) != 1 || m[0].Redelivery != 1 || m[0].ID() != batch.Messages[0].ID() {
 		t.Errorf("got %+v", m)
 	}
 }

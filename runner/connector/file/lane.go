@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -100,7 +99,7 @@ func (l *lane) lines(most int, maxBytes int64) (pipeline.Batch, error) {
 			l.source.place.Report(fmt.Errorf("%s: line at byte %d is skipped: %w", l.source.path, at, err))
 			continue
 		}
-		m := pipeline.Message{Topic: l.Name(), ID: strconv.FormatInt(at, 10), Value: line, PublishTime: now}
+		m := pipeline.Message{Topic: l.Name(), Position: pipeline.Numbered(at), Value: line, PublishTime: now}
 		size += m.Size()
 		b.Messages = append(b.Messages, m)
 		t.ends = append(t.ends, l.start)

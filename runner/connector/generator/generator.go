@@ -97,7 +97,7 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 	b := pipeline.Batch{Token: l}
 	now := time.Now().UnixMilli()
 	for size := int64(0); ; {
-		m := pipeline.Message{Topic: topic, ID: strconv.FormatInt(l.next, 10), Value: l.value(l.next), PublishTime: now}
+		m := pipeline.Message{Topic: topic, Position: pipeline.Numbered(l.next), Value: l.value(l.next), PublishTime: now}
 		size += m.Size()
 		b.Messages = append(b.Messages, m)
 		l.next += l.step

@@ -40,7 +40,7 @@ type valuedLane struct {
 func (l valuedLane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
 	b, err := l.Lane.Read(ctx, most, maxBytes)
 	for i := range b.Messages {
-		n, numberErr := strconv.Atoi(b.Messages[i].ID)
+		n, numberErr := strconv.Atoi(b.Messages[i].ID())
 		if numberErr != nil {
 			return b, numberErr
 		}

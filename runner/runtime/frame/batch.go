@@ -12,6 +12,7 @@ const (
 	outputLen   = 24 // fixed part of an output
 	propertyLen = 8  // fixed part of a property
 	countersLen = 12 // id and n
+	idLen       = 64 // enough for any message id
 )
 
 // BatchSize returns how many bytes AppendBatch will append for in.
@@ -19,7 +20,7 @@ func BatchSize(in []pipeline.Message) int64 {
 	n := int64(countersLen)
 	for i := range in {
 		m := &in[i]
-		n += int64(8+metaLen) + int64(len(m.Value)+len(m.Topic)+len(m.ID)+len(m.Key))
+		n += int64(8+metaLen) + int64(len(m.Value)+len(m.Topic)+len(m.ID())+len(m.Key))
 		for k, v := range m.Properties {
 			n += int64(propertyLen + len(k) + len(v))
 		}
@@ -49,7 +50,7 @@ func AppendBatch(dst []byte, id uint64, in []pipeline.Message) []byte {
 }
 
 func metaSize(m *pipeline.Message) int {
-	n := metaLen + len(m.Topic) + len(m.ID) + len(m.Key)
+	n := metaLen + len(m.Topic) + len(m.ID()) + len(m.Key)
 	for k, v := range m.Properties {
 		n += propertyLen + len(k) + len(v)
 	}
@@ -59,15 +60,17 @@ func metaSize(m *pipeline.Message) int {
 func appendMeta(dst []byte, m *pipeline.Message) []byte {
 	be := binary.BigEndian
 	dst = appendLen(dst, m.Partition)
-	dst = appendLen(dst, m.Redelivery)
+	dst = appendLen(dst, int(m.Redelivery))
 	dst = be.AppendUint64(dst, uint64(m.EventTime))   //nolint:gosec // two's complement is the layout
 	dst = be.AppendUint64(dst, uint64(m.PublishTime)) //nolint:gosec // two's complement is the layout
 	dst = appendLen(dst, len(m.Topic))
-	dst = appendLen(dst, len(m.ID))
+	var b [idLen]byte
+	id := m.AppendID(b[:0])
+	dst = appendLen(dst, len(id))
 	dst = appendBytesLen(dst, m.Key)
 	dst = appendLen(dst, len(m.Properties))
 	dst = append(dst, m.Topic...)
-	dst = append(dst, m.ID...)
+	dst = append(dst, id...)
 	dst = append(dst, m.Key...)
 	for k, v := range m.Properties {
 		dst = appendLen(dst, len(k))

@@ -49,10 +49,10 @@ func wantGolden(t *testing.T, name string, got []byte) {
 // order.
 func messages() []pipeline.Message {
 	return []pipeline.Message{
-		{Topic: "persistent://public/default/orders", Partition: 3, ID: "12:5", Key: []byte("k\x00"), Value: []byte("päyload"), Properties: map[string]string{"trace": "äb"}, EventTime: 1700000000123, PublishTime: 1700000000456, Redelivery: 2},
-		{Topic: "persistent://public/default/orders", ID: "12:6", Value: nil, EventTime: -1},
-		{Topic: "persistent://public/default/orders", ID: "12:7", Key: []byte{}, Value: []byte{}},
-		{Topic: "persistent://public/default/orders", ID: "12:8", Value: []byte{0xff, 0x00}},
+		{Topic: "persistent://public/default/orders", Partition: 3, Position: pipeline.Position{Ledger: 12, Entry: 5}, Key: []byte("k\x00"), Value: []byte("päyload"), Properties: map[string]string{"trace": "äb"}, EventTime: 1700000000123, PublishTime: 1700000000456, Redelivery: 2},
+		{Topic: "persistent://public/default/orders", Position: pipeline.Position{Ledger: 12, Entry: 6}, Value: nil, EventTime: -1},
+		{Topic: "persistent://public/default/orders", Position: pipeline.Position{Ledger: 12, Entry: 7}, Key: []byte{}, Value: []byte{}},
+		{Topic: "persistent://public/default/orders", Position: pipeline.Position{Ledger: 12, Entry: 8}, Value: []byte{0xff, 0x00}},
 	}
 }
 

@@ -112,7 +112,7 @@ func start(t *testing.T, o process.Options) pipeline.Function {
 func batch(values ...string) []pipeline.Message {
 	in := make([]pipeline.Message, len(values))
 	for i, v := range values {
-		in[i] = pipeline.Message{Topic: "persistent://acme/shop/orders", Partition: 2, ID: "7:1", Value: []byte(v), Key: []byte("k"), EventTime: 42, Redelivery: 1}
+		in[i] = pipeline.Message{Topic: "persistent://acme/shop/orders", Partition: 2, Position: pipeline.Position{Ledger: 7, Entry: 1}, Value: []byte(v), Key: []byte("k"), EventTime: 42, Redelivery: 1}
 	}
 	return in
 }
@@ -212,8 +212,8 @@ func TestR2NothingIsShownTwice(t *testing.T) {
 
 func TestContext(t *testing.T) {
 	want := map[string]string{
-		"Python": "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1 1",
-		"Go":     "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1 2 1",
+		"Python": "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1:2 1",
+		"Go":     "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1:2 2 1",
 	}
 	for language, make := range languages() {
 		t.Run(language, func(t *testing.T) {

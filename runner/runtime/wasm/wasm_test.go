@@ -93,7 +93,7 @@ func lane(t *testing.T, o wasm.Options) pipeline.Function {
 func batch(values ...string) []pipeline.Message {
 	in := make([]pipeline.Message, len(values))
 	for i, v := range values {
-		in[i] = pipeline.Message{Topic: "persistent://acme/shop/orders", Partition: 2, ID: "7:1", Value: []byte(v), Key: []byte("k"), EventTime: 42, Redelivery: 1}
+		in[i] = pipeline.Message{Topic: "persistent://acme/shop/orders", Partition: 2, Position: pipeline.Position{Ledger: 7, Entry: 1}, Value: []byte(v), Key: []byte("k"), EventTime: 42, Redelivery: 1}
 	}
 	return in
 }
@@ -194,7 +194,7 @@ func TestContext(t *testing.T) {
 	want := []pipeline.Result{
 		{Outputs: []pipeline.Message{{
 			Key: []byte("k"), EventTime: 42,
-			Value: []byte("acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1 2 1"),
+			Value: []byte("acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1:2 2 1"),
 		}}},
 		{Outputs: []pipeline.Message{
 			{Key: []byte("k"), EventTime: 42, Value: []byte("here")},

@@ -27,10 +27,10 @@ func golden(t testing.TB, name string) []byte {
 func wantMessages() []Message {
 	const topic = "persistent://public/default/orders"
 	return []Message{
-		{Topic: topic, Partition: 3, ID: "12:5", Key: []byte("k\x00"), Value: []byte("päyload"), Properties: map[string]string{"trace": "äb"}, EventTime: 1700000000123, PublishTime: 1700000000456, Redelivery: 2},
-		{Topic: topic, ID: "12:6", EventTime: -1},
-		{Topic: topic, ID: "12:7", Key: []byte{}, Value: []byte{}},
-		{Topic: topic, ID: "12:8", Value: []byte{0xff, 0x00}},
+		{Topic: topic, Partition: 3, ID: "12:5:3", Key: []byte("k\x00"), Value: []byte("päyload"), Properties: map[string]string{"trace": "äb"}, EventTime: 1700000000123, PublishTime: 1700000000456, Redelivery: 2},
+		{Topic: topic, ID: "12:6:0", EventTime: -1},
+		{Topic: topic, ID: "12:7:0", Key: []byte{}, Value: []byte{}},
+		{Topic: topic, ID: "12:8:0", Value: []byte{0xff, 0x00}},
 	}
 }
 
@@ -125,7 +125,7 @@ func TestForms(t *testing.T) {
 			return in, nil
 		}}, []byte{kindValue, kindNone, kindError, kindError}},
 		"Message": {&program{message: func(_ context.Context, m Message) ([]Message, error) {
-			if m.ID == "12:8" {
+			if m.ID == "12:8:0" {
 				return nil, errors.New("eight")
 			}
 			if m.Key == nil {

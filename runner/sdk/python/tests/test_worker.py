@@ -40,7 +40,7 @@ class Codec(unittest.TestCase):
         for length in batch.metas:
             metas.append(frames.Meta(batch.payload, at))
             at += length
-        self.assertEqual([m.id for m in metas], ["12:5", "12:6", "12:7", "12:8"])
+        self.assertEqual([m.id for m in metas], ["12:5:3", "12:6:0", "12:7:0", "12:8:0"])
         self.assertEqual([m.key for m in metas], [b"k\0", None, b"", None])
         self.assertEqual([m.event_time for m in metas], [1700000000123, -1, 0, 0])
         first = metas[0]
@@ -252,7 +252,7 @@ class Contexts(unittest.TestCase):
 
     def test_message(self):
         c = self.context
-        self.assertEqual((c.get_message_id(), c.get_message_id().serialize()), ("12:5", b"12:5"))
+        self.assertEqual((c.get_message_id(), c.get_message_id().serialize()), ("12:5:3", b"12:5:3"))
         self.assertEqual((c.get_message_key(), c.get_partition_key()), ("k\0", "k\0"))
         self.assertEqual((c.get_message_eventtime(), c.get_message_redelivery_count()), (1700000000123, 2))
         self.assertEqual(c.get_message_properties(), {"trace": "äb"})
