@@ -1,0 +1,74 @@
+package subscription
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+)
+
+// Options say what is subscribed to and how. Client, Topic, Name and Mode are required.
+type Options struct {
+	Client *conn.Client
+	Topic  string // full name of one partition's topic
+	Name   string // of the subscription
+	Mode   wire.Mode
+
+	Earliest     bool              // where a subscription that is not there yet begins; false: behind the newest
+	SkipToLatest bool              // Open passes over what waits
+	Compacted    bool              // only the newest message of each key
+	Create       bool              // the broker may make the topic; false: a missing one is an error, or waited for
+	Recreate     bool              // go on with a topic or subscription that was deleted and is made again; false: ErrGone
+	ConsumerName string            // shown by statistics; orders the consumers of a Failover
+	Properties   map[string]string // shown by statistics
+
+	QueueMessages int           // asked for ahead of Receive; 0: as many as QueueBytes allows
+	QueueBytes    int64         // held ahead of Receive; one read of the broker, 5 MB, may come on top. 0: 8 MiB
+	MaxUnpacked   int           // of one entry, bytes; 0: entry.DefaultMaxUnpacked
+	Patience      time.Duration // how long a broker may be away before Receive returns the error; 0: for ever
+
+	// Report is told what is worth a line in a log and did not end the subscription:
+	// lost connections, refusals, what was passed over. nil: nobody is.
+	Report func(error)
+}
+
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("subscription is closed")
+
+// ErrGone is returned when the topic or the subscription was deleted and Recreate is off.
+var ErrGone = errors.New("topic or subscription was deleted")
+
+// LostError is reported when a connection ended or the broker closed the consumer;
+// the subscription goes on by itself.
+type LostError struct {
+	Topic string
+	Err   error // nil: closed by the broker, which moves the topic
+}
+
+// Error names the topic.
+func (e *LostError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: the broker closed the consumer", e.Topic)
+	}
+	return fmt.Sprintf("%s: connection lost: %v", e.Topic, e.Err)
+}
+
+// Unwrap is why.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// GoneError is reported when a topic or a subscription was found deleted; the
+// subscription goes on with a new one where it may.
+type GoneError struct {
+	Topic string
+	Err   error // the broker's refusal
+}
+
+// Error names the topic.
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("%s: %v: what was in it and not read is lost: %v", e.Topic, ErrGone, e.Err)
+}
+
+// Unwrap is the broker's refusal.
+func (e *GoneError) Unwrap() []error { return []error{ErrGone, e.Err} }
