@@ -2,36 +2,52 @@ package conn
 
 import (
 	"context"
-	"errors"
-	"log/slog"
-	"net"
-	"time"
+	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 )
 
-// Options tune a Client; every zero is a default.
-type Options struct {
-	Logger         *slog.Logger  // nil: discarded
-	KeepAlive      time.Duration // silence after which a PING is sent, and once more after which the connection is dead; 0: 30 s
-	DialTimeout    time.Duration // of one connection with its handshakes; 0: 10 s
-	RequestTimeout time.Duration // of one answer, where the context has no earlier deadline; 0: 30 s
-	Patience       time.Duration // how long Connect and Partitions go on over brokers that do not answer; 0: 2 min
-}
-
 // Client is one way to a Pulsar: a service URL and credentials. Connections to its
-// brokers are shared; safe for concurrent use.
+// brokers are shared; safe for concurrent use. A source and a sink better have a client
+// each, so that neither's traffic waits for the other's.
 type Client struct {
 	broker  wire.Broker
 	options Options
+	service service
+	secrets secrets
+	buffers buffers
+
+	accepted atomic.Bool // a broker took the credentials once
+
+	context context.Context //nolint:containedctx // of dials, which outlive who asked for them
+	cancel  context.CancelFunc
+	running sync.WaitGroup // dials and connections
+
+	mu        sync.Mutex
+	closed    bool
+	slots     map[target]*slot
+	preferred int // index of the host that answered last
 }
 
-var errNotBuilt = errors.New("not built")
-
-// New checks the broker's settings and makes a client without any network call.
+// New checks the broker's settings and makes a client without any network call. Files
+// are not read yet.
 func New(broker wire.Broker, options Options) (*Client, error) {
-	return &Client{broker: broker, options: options}, nil
+	if err := checkBroker(broker); err != nil {
+		return nil, err
+	}
+	parsed, err := parseService(broker.URL)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		broker: broker, options: options.defaulted(), service: parsed,
+		secrets: secrets{broker: broker}, slots: map[target]*slot{},
+	}
+	c.context, c.cancel = context.WithCancel(context.Background())
+	return c, nil
 }
 
 // Connect finds the broker that owns a topic (one partition's full name) and returns a
@@ -39,62 +55,85 @@ func New(broker wire.Broker, options Options) (*Client, error) {
 // pauses, and goes on until the context ends, its patience does, or an error is terminal.
 // The connection stays the client's: whoever gets it never closes it.
 func (c *Client) Connect(ctx context.Context, topic string) (*Conn, error) {
-	return nil, errNotBuilt
+	var (
+		mu    sync.Mutex
+		found *Conn
+	)
+	err := c.rounds(ctx, "topic "+topic, func(ctx context.Context, host string) error {
+		conn, err := c.owner(ctx, host, topic)
+		if err == nil {
+			mu.Lock()
+			found = conn
+			mu.Unlock()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
-// Partitions tells how many partitions a topic has; 0: it is not partitioned.
+// Partitions tells how many partitions a topic has; 0: it is not partitioned, or does
+// not exist and the broker would create it. It is as patient as Connect.
 func (c *Client) Partitions(ctx context.Context, topic string) (int, error) {
-	return 0, errNotBuilt
+	answer, err := c.Ask(ctx, "partitions of "+topic, func() *pulsarpb.BaseCommand {
+		return &pulsarpb.BaseCommand{PartitionMetadata: &pulsarpb.PartitionMetadata{Topic: topic}}
+	})
+	if err != nil {
+		return 0, err
+	}
+	if answer.PartitionMetadataResponse == nil {
+		return 0, fmt.Errorf("partitions of %s: %w: %s", topic, ErrProtocol, answer.GetType())
+	}
+	return int(answer.PartitionMetadataResponse.Partitions), nil
 }
 
-// Close ends all connections and waits for their goroutines.
-func (c *Client) Close() error { return nil }
-
-// Conn is a connection to one broker.
-type Conn struct{}
-
-// NextID returns an id for a consumer or producer, never zero and never used before on
-// this connection.
-func (c *Conn) NextID() uint64 { return 0 }
-
-// AddConsumer makes a handler known, before SUBSCRIBE is sent. On a connection that has
-// ended it fails with the reason.
-func (c *Conn) AddConsumer(id uint64, h ConsumerHandler) error { return errNotBuilt }
-
-// RemoveConsumer forgets a handler: no call of it begins after this returns. A call that
-// runs meanwhile ends first, but for one that is the caller itself.
-func (c *Conn) RemoveConsumer(id uint64) {}
-
-// AddProducer is AddConsumer for a producer, before PRODUCER is sent.
-func (c *Conn) AddProducer(id uint64, h ProducerHandler) error { return errNotBuilt }
-
-// RemoveProducer is RemoveConsumer for a producer.
-func (c *Conn) RemoveProducer(id uint64) {}
-
-// Request sends a command with a request id of its own and returns the answer. Type and
-// request id are set here. A refusal is a *ServerError; the connection's end is its Err.
-// When the context ends first the answer is dropped: whether the broker acted on the
-// command is then not known.
-func (c *Conn) Request(ctx context.Context, cmd *pulsarpb.BaseCommand) (*pulsarpb.BaseCommand, error) {
-	return nil, errNotBuilt
+// Ask puts a request that any broker can answer (topics of a namespace, a schema) to the
+// hosts of the service URL, as patiently as Connect. What names it in errors; request
+// makes it anew for every host.
+func (c *Client) Ask(ctx context.Context, what string, request func() *pulsarpb.BaseCommand) (*pulsarpb.BaseCommand, error) {
+	var (
+		mu    sync.Mutex
+		found *pulsarpb.BaseCommand
+	)
+	err := c.rounds(ctx, what, func(ctx context.Context, host string) error {
+		conn, err := c.connection(ctx, target{host: host})
+		if err != nil {
+			return err
+		}
+		answer, err := conn.Request(ctx, request())
+		if err == nil {
+			mu.Lock()
+			found = answer
+			mu.Unlock()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
-// Send queues a command that has no answer (FLOW, ACK, REDELIVER…). Type is set here.
-func (c *Conn) Send(ctx context.Context, cmd *pulsarpb.BaseCommand) error { return errNotBuilt }
-
-// Write queues whole frames, in order with everything else that is written; frames of
-// several callers go out in one system call. It blocks while much is queued. The memory
-// must not change until the broker has answered the frame or Done is closed.
-func (c *Conn) Write(ctx context.Context, frames net.Buffers) error { return errNotBuilt }
-
-// Done is closed when the connection has ended and none of its goroutines runs any more.
-func (c *Conn) Done() <-chan struct{} { return nil }
-
-// Err says why the connection ended; nil before Done.
-func (c *Conn) Err() error { return nil }
-
-// MaxMessage is the largest entry the broker takes, metadata and payload, in bytes.
-func (c *Conn) MaxMessage() int { return 0 }
-
-// Broker is the address of the broker, host:port, as the look-up named it.
-func (c *Conn) Broker() string { return "" }
+// Close ends all connections and waits for their goroutines, handlers' Lost included. So
+// a handler must not call it. Twice is safe.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	slots := c.slots
+	c.slots = map[target]*slot{}
+	c.mu.Unlock()
+	c.cancel()
+	for _, s := range slots {
+		select {
+		case <-s.ready:
+			if s.conn != nil {
+				s.conn.fail(ErrClosed)
+			}
+		default: // its dial sees that the client is closed
+		}
+	}
+	c.running.Wait()
+	return nil
+}
