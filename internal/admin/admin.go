@@ -44,25 +44,9 @@ type TLS struct {
 
 // New returns the clients of all kinds. It makes no network call.
 func New(o Options) (catalog.Clients, error) {
-	if !o.Token.IsZero() && o.TokenFile != "" {
-		return catalog.Clients{}, errors.New("either a token or a token file, not both")
-	}
-	base, baseURL, err := connect(o)
+	a, err := open(o)
 	if err != nil {
 		return catalog.Clients{}, err
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 5 * time.Minute
-	}
-	provider := &network{base: base, token: o.Token, tokenFile: o.TokenFile}
-	pulsar, err := pulsaradmin.NewPulsarClientWithAuthProvider(
-		&config.Config{WebServiceURL: baseURL, PulsarAPIVersion: config.V2}, provider)
-	if err != nil {
-		return catalog.Clients{}, err
-	}
-	a := &api{
-		url: o.URL, timeout: o.Timeout, pulsar: pulsar,
-		rest: &rest.Client{ServiceURL: baseURL, VersionInfo: "functionmesh", HTTPClient: &http.Client{Transport: provider}},
 	}
 	clients := catalog.Clients{
 		Tenants: &tenants{a}, Namespaces: &namespaces{a}, Topics: &topics{a},
@@ -72,6 +56,30 @@ func New(o Options) (catalog.Clients, error) {
 		clients.Components[kind] = &components{api: a, kind: kind, face: face}
 	}
 	return clients, nil
+}
+
+// open prepares one REST API.
+func open(o Options) (*api, error) {
+	if !o.Token.IsZero() && o.TokenFile != "" {
+		return nil, errors.New("either a token or a token file, not both")
+	}
+	base, baseURL, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 5 * time.Minute
+	}
+	provider := &network{base: base, token: o.Token, tokenFile: o.TokenFile}
+	pulsar, err := pulsaradmin.NewPulsarClientWithAuthProvider(
+		&config.Config{WebServiceURL: baseURL, PulsarAPIVersion: config.V2}, provider)
+	if err != nil {
+		return nil, err
+	}
+	return &api{
+		url: o.URL, timeout: o.Timeout, pulsar: pulsar,
+		rest: &rest.Client{ServiceURL: baseURL, VersionInfo: "functionmesh", HTTPClient: &http.Client{Transport: provider}},
+	}, nil
 }
 
 // api is one REST API, shared by the clients of all kinds.

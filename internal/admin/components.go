@@ -135,6 +135,7 @@ func (c *components) decode(config json.RawMessage, whole bool, out *engine.Obse
 	}
 	out.Marks = engine.Marks{
 		Owner: d.Envelope.Owner, Mesh: d.Envelope.Mesh, Creating: d.Envelope.Creating, Digest: d.Envelope.Digest, BaseDir: d.Envelope.BaseDir,
+		Connections: d.Envelope.Connections(),
 	}
 	// Code behind a URL is known by the URL: its digest is the platform's affair
 	// unless the user gave it.

@@ -50,7 +50,7 @@ func (c *components) form(want engine.Object[spec.Component], withCode bool) (fo
 	config, err := pulsarform.Encode(pulsarform.Decoded{Component: s, Envelope: pulsarform.Envelope{
 		Owner: want.Marks.Owner, Mesh: want.Marks.Mesh, Creating: want.Marks.Creating, Digest: want.Marks.Digest,
 		BaseDir: want.Marks.BaseDir,
-		Rest:    explicit(s),
+		Rest:    pulsarform.WithConnections(explicit(s), want.Marks.Connections),
 	}})
 	if err != nil {
 		return form{}, engine.New(engine.Invalid, err)

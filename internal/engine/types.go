@@ -33,6 +33,9 @@ type Marks struct {
 	Creating bool   `json:"creating,omitempty"` // a create of several requests has not finished
 	Digest   string `json:"digest,omitempty"`   // hex SHA-256 of the user code stored with it
 	BaseDir  string `json:"base_dir,omitempty"` // where relative paths of connectors start: the writer's directory, where instances run on its machine
+	// Connections is how the names of connections in the spec are reached: a JSON object
+	// from name to the platform's key, in one spelling. "" says nothing about them.
+	Connections string `json:"connections,omitempty"`
 }
 
 // Object is what a caller wants: the spec with our marks.

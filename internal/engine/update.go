@@ -161,6 +161,9 @@ func kept(have, want Marks) Marks {
 	if m.BaseDir == "" {
 		m.BaseDir = have.BaseDir
 	}
+	if m.Connections == "" {
+		m.Connections = have.Connections
+	}
 	if !claims(want) {
 		m.Mesh = have.Mesh
 		if m.Digest == "" {

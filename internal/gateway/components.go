@@ -112,6 +112,7 @@ func (a componentAPI) configOf(o engine.Object[spec.Component]) (json.RawMessage
 	return pulsarform.Encode(pulsarform.Decoded{Component: c, Envelope: pulsarform.Envelope{
 		Owner: o.Marks.Owner, Mesh: o.Marks.Mesh, Creating: o.Marks.Creating, Digest: o.Marks.Digest,
 		BaseDir: o.Marks.BaseDir,
+		Rest:    pulsarform.WithConnections(nil, o.Marks.Connections),
 	}})
 }
 
@@ -190,7 +191,7 @@ func (a componentAPI) object(config []byte, key engine.Key) (engine.Object[spec.
 	}
 	return engine.Object[spec.Component]{Spec: c, Marks: engine.Marks{
 		Owner: d.Envelope.Owner, Mesh: d.Envelope.Mesh, Creating: d.Envelope.Creating, Digest: d.Envelope.Digest,
-		BaseDir: d.Envelope.BaseDir,
+		BaseDir: d.Envelope.BaseDir, Connections: d.Envelope.Connections(),
 	}}, nil
 }
 

@@ -156,7 +156,7 @@ func usable(dir string) bool {
 // lies there is somebody else's.
 func contents() []string {
 	return []string{
-		"store.db", "store.backup.db", "store.schema*.db", "broker", "instances", "code", "files", "runs", "bin", "token", "settings.json",
+		"store.db", "store.backup.db", "store.schema*.db", "broker", "instances", "code", "files", "runs", "bin", "token", "settings.json", "connections",
 		"daemon.log", "daemon.log.1", recordFile, lockFile, ".new-*", ".writable-*",
 	}
 }

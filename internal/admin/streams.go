@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+)
+
+// Streams prepares the topics and subscriptions of components that run elsewhere and
+// have their streams on a Pulsar. It is safe for concurrent use.
+type Streams struct{ *api }
+
+// NewStreams makes no network call.
+func NewStreams(o Options) (*Streams, error) {
+	a, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Streams{a}, nil
+}
+
+// position is Pulsar's message id; the two extremes are places of their own.
+type position struct {
+	Ledger int64 `json:"ledgerId"`
+	Entry  int64 `json:"entryId"`
+}
+
+func positionOf(earliest bool) position {
+	if earliest {
+		return position{Ledger: -1, Entry: -1}
+	}
+	const end = 1<<63 - 1
+	return position{Ledger: end, Entry: end}
+}
+
+// topicIn is the place of a topic, given by its full name.
+func topicIn(topic string) (engine.Key, error) {
+	name, err := spec.ParseTopic(topic, "", "")
+	if err != nil {
+		return engine.Key{}, engine.New(engine.Invalid, err)
+	}
+	return keyOf(spec.KindTopic, name.Tenant, name.Namespace, name.Local), nil
+}
+
+// EnsureTopic returns how many partitions a topic has, 0 for one without, and makes it
+// when it is missing as the Pulsar itself would on first use: with the partitions that
+// its policies say. NotFound where they forbid it or where the namespace is missing.
+func (s *Streams) EnsureTopic(ctx context.Context, topic string) (partitions int, err error) {
+	key, err := topicIn(topic)
+	if err != nil {
+		return 0, err
+	}
+	var m metadata
+	_, err = s.call(ctx, func(ctx context.Context) error {
+		_, err := s.rest.GetWithQueryParamsWithContext(ctx, topicPath(key, "partitions"), &m, map[string]string{"checkAllowAutoCreation": "true"}, true)
+		return err
+	})
+	switch {
+	case engine.Is(err, engine.NotFound):
+		if missing := s.parent(ctx, key); missing != nil {
+			return 0, missing
+		}
+		return 0, &engine.Error{
+			Class: engine.NotFound, Err: fmt.Errorf("topic %s is not there, and its namespace lets none be made on first use", topic),
+			Hint: "Declare it with functionmesh_topic, or allow automatic creation in the namespace",
+		}
+	case err != nil || m.Partitions > 0 || strings.Contains(key.Name, "-partition-"):
+		return m.Partitions, err
+	}
+	// Now it may exist, and is unpartitioned if it does not yet.
+	_, err = s.call(ctx, func(ctx context.Context) error { return s.rest.PutWithContext(ctx, topicPath(key), nil) })
+	if engine.Is(err, engine.Exists) {
+		err = nil
+	}
+	return 0, err
+}
+
+// Subscribe makes a subscription at the earliest or at the latest position, on every
+// partition. One that is there stays where it is.
+func (s *Streams) Subscribe(ctx context.Context, topic, subscription string, earliest bool) error {
+	key, err := topicIn(topic)
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, func(ctx context.Context) error {
+		return s.rest.PutWithContext(ctx, subscriptionPath(key, subscription), positionOf(earliest))
+	})
+	if engine.Is(err, engine.Exists) {
+		return nil
+	}
+	return err
+}
+
+// Unsubscribe deletes a subscription with its backlog; an absent one is no error.
+func (s *Streams) Unsubscribe(ctx context.Context, topic, subscription string) error {
+	key, err := topicIn(topic)
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, func(ctx context.Context) error {
+		return s.rest.DeleteWithContext(ctx, subscriptionPath(key, subscription))
+	})
+	if engine.Is(err, engine.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// Seek moves a subscription that nobody reads by: to "earliest", to "latest", or to the
+// first message published at or after a time of RFC 3339.
+func (s *Streams) Seek(ctx context.Context, topic, subscription, to string) error {
+	key, err := topicIn(topic)
+	if err != nil {
+		return err
+	}
+	path := subscriptionPath(key, subscription)
+	switch to {
+	case string(spec.Latest):
+		path += "/skip_all"
+	case string(spec.Earliest):
+		path += "/resetcursor/0"
+	default:
+		at, err := time.Parse(time.RFC3339, to)
+		if err != nil {
+			return &engine.Error{
+				Class: engine.Invalid, Path: "to", Err: errors.New("is neither earliest, latest nor a time"),
+				Hint: "Write a time as 2006-01-02T15:04:05Z",
+			}
+		}
+		path += "/resetcursor/" + strconv.FormatInt(at.UnixMilli(), 10)
+	}
+	_, err = s.call(ctx, func(ctx context.Context) error { return s.rest.PostWithContext(ctx, path, nil) })
+	return err
+}
+
+// Deduplicates tells whether the broker drops repeats on a topic. known is false where
+// our role may not read the policy.
+func (s *Streams) Deduplicates(ctx context.Context, topic string) (on, known bool, err error) {
+	key, err := topicIn(topic)
+	if err != nil {
+		return false, false, err
+	}
+	namespace := "/admin/v2/namespaces/" + segment(key.Tenant) + "/" + segment(key.Namespace)
+	// With topic policies the first tells all, the broker's default included.
+	for _, path := range []string{topicPath(key, "deduplicationEnabled"), namespace + "/deduplication"} {
+		var policy *bool
+		_, err = s.call(ctx, func(ctx context.Context) error {
+			_, err := s.rest.GetWithQueryParamsWithContext(ctx, path, &policy, map[string]string{"applied": "true"}, true)
+			return err
+		})
+		switch {
+		case err == nil && policy != nil:
+			return *policy, true, nil
+		case err == nil || untold(err):
+		default:
+			return false, false, err
+		}
+	}
+	return false, false, nil
+}
+
+// untold reports an answer that does not tell a policy: not to our role, or not at all.
+func untold(err error) bool {
+	class := engine.ClassOf(err)
+	return class == engine.Forbidden || class == engine.Invalid || class == engine.NotFound
+}
+
+// subscriptionPath escapes the name once more than a path needs: Pulsar decodes it twice,
+// because names of subscriptions may have slashes.
+func subscriptionPath(key engine.Key, subscription string) string {
+	return topicPath(key, "subscription") + "/" + url.PathEscape(url.QueryEscape(subscription))
+}
