@@ -40,6 +40,8 @@ type TLS struct {
 	CertFile string
 	KeyFile  string
 	Insecure bool // accept any certificate
+	// AnyHostname accepts the certificate of another host, if an authority signed it.
+	AnyHostname bool
 }
 
 // New returns the clients of all kinds. It makes no network call.

@@ -152,7 +152,8 @@ func (c *components) post(ctx context.Context, path string) error {
 // Act implements engine.Actor. Verbs: start, stop and restart, of all instances or of
 // the one that args names as "instance"; trigger, for functions: args "data" is the
 // message, "topic" the input that it seems to come from, where there are several; the
-// result is what the function made of it.
+// result is what the function made of it; seek, which only our own servers know: args
+// "to" is earliest, latest or a time of RFC 3339.
 func (c *components) Act(ctx context.Context, key engine.Key, verb string, args map[string]string) (string, error) {
 	switch verb {
 	case "start", "stop", "restart":
@@ -163,12 +164,28 @@ func (c *components) Act(ctx context.Context, key engine.Key, verb string, args 
 			}
 		}
 		return "", c.post(ctx, c.pathOf(key, instance, verb))
+	case "seek":
+		return "", c.seek(ctx, key, args["to"])
 	case "trigger":
 		if c.kind == spec.KindFunction {
 			return c.trigger(ctx, key, args)
 		}
 	}
 	return "", engine.New(engine.Invalid, fmt.Errorf("a %s cannot be asked to %s", c.kind, verb))
+}
+
+// seek is refused by a Pulsar as a path that it does not know.
+func (c *components) seek(ctx context.Context, key engine.Key, to string) error {
+	x, err := c.call(ctx, func(ctx context.Context) error {
+		return c.rest.PostWithQueryParamsWithContext(ctx, c.pathOf(key, "seek"), nil, map[string]string{"to": to})
+	})
+	if err != nil && !ours(x) {
+		return &engine.Error{
+			Class: engine.Invalid, Err: fmt.Errorf("a Pulsar function worker cannot move the subscription of a %s: %w", c.kind, err),
+			Hint: "Stop it, use `pulsar-admin topics reset-cursor`, and start it",
+		}
+	}
+	return err
 }
 
 func (c *components) trigger(ctx context.Context, key engine.Key, args map[string]string) (string, error) {

@@ -45,6 +45,7 @@ when another command starts the platform again, until ` + "`local down`" + `.`,
 				o.IdleTimeout = -1
 			}
 			if foreground {
+				o.Clusters = clusters
 				return local.Serve(cmd.Context(), o, slog.New(slog.NewTextHandler(a.Stderr, nil)))
 			}
 			daemon, err := local.Ensure(cmd.Context(), o)

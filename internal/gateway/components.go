@@ -144,9 +144,10 @@ func (a componentAPI) register(w http.ResponseWriter, r *http.Request) {
 
 func (a componentAPI) create(r *http.Request) error {
 	key := a.key(r)
-	// Whatever is in the way is found before anything is uploaded.
+	// Whatever is in the way is found before anything is uploaded. A namespace that is
+	// not here may be where the component has its streams: creating tells.
 	have, err := a.client.Observe(r.Context(), key)
-	if err != nil {
+	if err != nil && !engine.Is(err, engine.NotFound) {
 		return err
 	}
 	if have.Found {

@@ -21,6 +21,9 @@ func (a componentAPI) verbRoutes(r chi.Router) {
 		r.Post("/"+verb, a.verb(verb))
 		r.Post("/{instance}/"+verb, a.verb(verb))
 	}
+	if a.kind != spec.KindSource {
+		r.Post("/seek", a.seek)
+	}
 	if a.kind != spec.KindFunction {
 		return
 	}
@@ -60,6 +63,16 @@ func (a componentAPI) verb(verb string) http.HandlerFunc {
 		_, err = a.act(r, verb, args)
 		done(w, err)
 	}
+}
+
+// seek moves the subscriptions of a component. Pulsar has no such request for functions.
+func (a componentAPI) seek(w http.ResponseWriter, r *http.Request) {
+	if _, err := observe(r.Context(), a.client, a.key(r)); err != nil {
+		fail(w, err)
+		return
+	}
+	_, err := a.act(r, "seek", map[string]string{"to": r.URL.Query().Get("to")})
+	done(w, err)
 }
 
 // checkInstance refuses an instance that cannot be, as Pulsar does.

@@ -20,6 +20,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/gateway"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/broker"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/code"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/connection"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/home"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/platform"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/process"
@@ -157,7 +158,8 @@ func (d *daemon) openPlatform(ctx context.Context) error {
 	}
 	d.platform = &platform.Platform{
 		Store: d.store, Broker: d.broker, BaseDir: files, RunDir: d.dir.Path("runs"), Log: d.log,
-		Code: code.New(d.dir.Path("code"), d.store.Packages),
+		Code:        code.New(d.dir.Path("code"), d.store.Packages),
+		Connections: connection.NewStore(d.dir.Path("connections")), Clusters: d.options.Clusters,
 	}
 	d.platform.Supervisor = supervisor.New(supervisor.Options{
 		Binary: d.binary.Path, Dir: d.dir.Path("instances"), Sockets: sockets, Secrets: d.platform.Secrets, Log: d.log,

@@ -3,7 +3,9 @@ package local
 import (
 	"time"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/platform"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
 // Environment variables that fill in Options left empty.
@@ -51,9 +53,15 @@ type Options struct {
 	IdleTimeout time.Duration
 	// StartTimeout bounds how long Ensure waits for a daemon to answer. 0: 30 s.
 	StartTimeout time.Duration
+	// Clusters makes what prepares the streams that components have on a Pulsar, from how
+	// the Pulsar is reached. Serve only; nil refuses such components.
+	Clusters func(wire.Broker) (Cluster, error)
 	// Force lets Reset stop a running daemon first.
 	Force bool
 }
+
+// Cluster prepares the streams of components on one Pulsar.
+type Cluster = platform.Cluster
 
 // Handshake is what a daemon says about itself.
 type Handshake struct {

@@ -20,6 +20,8 @@ const triggerWithin = 30 * time.Second
 //	restart  drain and start again; argument instance: one of them
 //	stop     drain, and stay stopped until start; the component stays declared
 //	start    run again
+//	seek     start to read from argument to: earliest, latest or a time of RFC 3339;
+//	         inputs on a Pulsar only
 //	trigger  publish argument data to an input and return the output it causes;
 //	         arguments topic (needed with several inputs) and timeout_ms
 func (c *componentClient) Act(ctx context.Context, key engine.Key, verb string, args map[string]string) (string, error) {
@@ -34,10 +36,12 @@ func (c *componentClient) Act(ctx context.Context, key engine.Key, verb string, 
 		return "", c.setState(ctx, key, spec.StateStopped)
 	case "start":
 		return "", c.setState(ctx, key, spec.StateRunning)
+	case "seek":
+		return "", c.seek(ctx, key, args["to"])
 	case "trigger":
 		return c.trigger(ctx, key, args)
 	}
-	return "", engine.New(engine.Invalid, fmt.Errorf("the local platform cannot %s a %s: it knows restart, stop, start and trigger", verb, c.kind))
+	return "", engine.New(engine.Invalid, fmt.Errorf("the local platform cannot %s a %s: it knows restart, stop, start, seek and trigger", verb, c.kind))
 }
 
 func (c *componentClient) restart(key engine.Key, instance string) error {
@@ -80,6 +84,12 @@ func (c *componentClient) trigger(ctx context.Context, key engine.Key, args map[
 	}
 	if c.kind != spec.KindFunction {
 		return "", engine.New(engine.Invalid, fmt.Errorf("a %s cannot be triggered, only a function", c.kind))
+	}
+	if onPulsar(r) {
+		return "", &engine.Error{
+			Class: engine.Invalid, Err: errors.New("a function whose streams are on a Pulsar cannot be triggered"),
+			Hint: "Write to its input with `functionmesh topic produce --pulsar`, and read its output with `functionmesh topic consume --pulsar`",
+		}
 	}
 	s := spec.DefaultComponent(r.Spec)
 	in, err := inputOf(s, args["topic"])

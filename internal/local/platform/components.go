@@ -10,6 +10,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/store"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
 // componentClient is the client of one of the three kinds.
@@ -44,6 +45,9 @@ func (c *componentClient) observed(r store.Component, found bool) engine.Observe
 func (p *Platform) status(key engine.Key, r store.Component) engine.Status {
 	st := p.Supervisor.Status(key)
 	if err := p.fault(key); err != nil && r.State != spec.StateStopped {
+		if engine.Is(err, engine.Unavailable) {
+			return engine.Status{Phase: engine.Progressing, Reason: "Waiting", Message: err.Error(), Wanted: parallelism(r.Spec)}
+		}
 		return engine.Status{Phase: engine.Failed, Reason: "NotLaunched", Message: err.Error(), Wanted: parallelism(r.Spec)}
 	}
 	if st.Phase == engine.Stopped && r.State != spec.StateStopped {
@@ -64,15 +68,16 @@ func (c *componentClient) Observe(ctx context.Context, key engine.Key) (engine.O
 	if err := context.Cause(ctx); err != nil {
 		return engine.Observed[spec.Component]{}, err
 	}
-	if err := c.p.checkNamespace(key.Tenant, key.Namespace); err != nil {
-		return c.observed(store.Component{}, false), err
-	}
 	key.Kind = string(c.kind)
 	r, ok, err := c.p.Store.Components.Get(recordKey(key))
 	if ok {
 		c.p.Supervisor.Refresh(ctx, key)
+		return c.observed(r, true), err
 	}
-	return c.observed(r, ok), err
+	if err == nil {
+		err = c.p.checkNamespace(key.Tenant, key.Namespace)
+	}
+	return c.observed(r, false), err
 }
 
 // List implements engine.Lister.
@@ -80,20 +85,29 @@ func (c *componentClient) List(ctx context.Context, in engine.Key) ([]engine.Obs
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.p.checkNamespace(in.Tenant, in.Namespace); err != nil {
+	all, err := c.p.Store.Components.All(store.Key(string(c.kind), in.Tenant, in.Namespace) + "/")
+	if err == nil && len(all) == 0 {
+		err = c.p.checkNamespace(in.Tenant, in.Namespace)
+	}
+	if err != nil {
 		return nil, err
 	}
-	all, err := c.p.Store.Components.All(store.Key(string(c.kind), in.Tenant, in.Namespace) + "/")
 	list := make([]engine.Observed[spec.Component], len(all))
 	for i, r := range all {
 		list[i] = c.observed(r, true)
 	}
-	return list, err
+	return list, nil
 }
+
+// errForeign keeps who comes over TCP from connecting as somebody of this machine.
+var errForeign = engine.New(engine.Forbidden, errors.New("connections are chosen on this machine only"))
 
 // Create implements engine.Client.
 func (c *componentClient) Create(ctx context.Context, want engine.Object[spec.Component]) (engine.Observed[spec.Component], error) {
-	s, err := c.checked(ctx, want.Spec)
+	if c.remote && want.Marks.Connections != "" {
+		return engine.Observed[spec.Component]{}, errForeign
+	}
+	s, err := c.checked(ctx, want.Spec, want.Marks)
 	if err != nil {
 		return engine.Observed[spec.Component]{}, err
 	}
@@ -101,7 +115,8 @@ func (c *componentClient) Create(ctx context.Context, want engine.Object[spec.Co
 	c.p.tree.RLock()
 	defer c.p.tree.RUnlock()
 	defer c.p.locks.lock(key)()
-	if err := c.p.checkNamespace(s.Tenant, s.Namespace); err != nil {
+	r := store.Component{Kind: c.kind, Spec: s, State: s.State, Marks: want.Marks, Generation: 1}
+	if err := c.p.checkParent(r); err != nil {
 		return engine.Observed[spec.Component]{}, err
 	}
 	_, ok, err := c.p.Store.Components.Get(recordKey(key))
@@ -111,15 +126,23 @@ func (c *componentClient) Create(ctx context.Context, want engine.Object[spec.Co
 	if err != nil {
 		return engine.Observed[spec.Component]{}, err
 	}
-	r := store.Component{Kind: c.kind, Spec: s, State: s.State, Marks: want.Marks, Generation: 1}
 	if err := c.carryOut(ctx, &r); err != nil {
 		return engine.Observed[spec.Component]{}, err
 	}
 	return c.observed(r, true), nil
 }
 
+// checkParent is NotFound unless the namespace of a component exists. That of one whose
+// streams are on a Pulsar is the Pulsar's, which tells when the topics are prepared.
+func (p *Platform) checkParent(r store.Component) error {
+	if onPulsar(r) {
+		return nil
+	}
+	return p.checkNamespace(r.Spec.Tenant, r.Spec.Namespace)
+}
+
 // checked returns the spec with its parents named, or everything that is wrong with it.
-func (c *componentClient) checked(ctx context.Context, s spec.Component) (spec.Component, error) {
+func (c *componentClient) checked(ctx context.Context, s spec.Component, marks engine.Marks) (spec.Component, error) {
 	s = s.Clone()
 	s.Kind = c.kind
 	full := spec.DefaultComponent(s)
@@ -128,7 +151,9 @@ func (c *componentClient) checked(ctx context.Context, s spec.Component) (spec.C
 	if _, code := user.Runtime.Chosen(); code != nil && code.URL != "" {
 		code.File = "" // where the gateway has put what the URL names
 	}
-	return s, begin(ctx, append(spec.ValidateComponent(user), spec.Honour(spec.PlatformLocal, user)...))
+	problems := append(spec.ValidateComponent(user), spec.Honour(platformOf(marks), user)...)
+	known := spec.SortedKeys(connectionsOf(store.Component{Marks: marks}))
+	return s, begin(ctx, append(problems, spec.CheckConnections(user, known)...))
 }
 
 // carryOut does everything that makes the record true: code, secrets, topics and
@@ -143,7 +168,7 @@ func (c *componentClient) carryOut(ctx context.Context, r *store.Component) erro
 	if err := c.p.alone(*r); err != nil {
 		return err
 	}
-	if err := c.p.prepareStreams(ctx, *r); err != nil {
+	if err := c.p.prepareStreams(ctx, r); err != nil {
 		return err
 	}
 	r.Spec.State = "" // the record has it
@@ -188,7 +213,8 @@ func (c *componentClient) resolve(ctx context.Context, r *store.Component) error
 // messages.
 func (p *Platform) alone(r store.Component) error {
 	mine := spec.DefaultComponent(r.Spec)
-	if len(mine.Inputs) == 0 {
+	inputs := cursorsOf(r)
+	if len(inputs) == 0 {
 		return nil
 	}
 	all, err := p.Store.Components.All("")
@@ -200,8 +226,8 @@ func (p *Platform) alone(r store.Component) error {
 		if keyOf(o) == keyOf(r) || spec.SubscriptionName(other) != spec.SubscriptionName(mine) {
 			continue
 		}
-		for topic := range mine.Inputs {
-			if _, both := other.Inputs[topic]; both {
+		for at := range cursorsOf(o) {
+			if topic := at.Topic; inputs[at] {
 				return &engine.Error{
 					Class: engine.Invalid, Path: "subscription.name", Hint: "Choose another name, or raise parallelism to share the work",
 					Err: fmt.Errorf("%s %s reads %s by the subscription %q already", o.Kind, keyOf(o), topic, spec.SubscriptionName(mine)),
@@ -212,9 +238,21 @@ func (p *Platform) alone(r store.Component) error {
 	return nil
 }
 
+// cursorsOf are the topics that a component reads, each at the key of its connection.
+func cursorsOf(r store.Component) map[wire.Stream]bool {
+	keys, cursors := connectionsOf(r), map[wire.Stream]bool{}
+	for topic, in := range spec.DefaultComponent(r.Spec).Inputs {
+		cursors[wire.Stream{Broker: keys[in.Connection], Topic: topic}] = true
+	}
+	return cursors
+}
+
 // Update implements engine.Client.
 func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.Component], want engine.Object[spec.Component], changes []engine.Change) error {
-	s, err := c.checked(ctx, want.Spec)
+	if want.Marks.Connections == "" {
+		want.Marks.Connections = have.Marks.Connections
+	}
+	s, err := c.checked(ctx, want.Spec, want.Marks)
 	if err != nil {
 		return err
 	}
@@ -229,12 +267,15 @@ func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.
 	if err != nil {
 		return err
 	}
-	before := r.Spec
+	before := r
 	r.Spec, r.Marks, r.Generation = s, keepOwner(r.Marks, want.Marks), r.Generation+1
 	if s.State != "" || slices.ContainsFunc(changes, func(c engine.Change) bool { return c.Path == "state" }) {
 		r.State = s.State
 	}
-	if spec.SubscriptionMode(before) != spec.SubscriptionMode(s) {
+	if c.remote && r.Marks.Connections != before.Marks.Connections {
+		return errForeign
+	}
+	if spec.SubscriptionTypeOf(before.Spec) != spec.SubscriptionTypeOf(s) {
 		// The place of a subscription can be moved only while nobody reads.
 		if err := c.p.pause(ctx, key); err != nil {
 			return err
@@ -243,7 +284,7 @@ func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.
 	if err := c.carryOut(ctx, &r); err != nil {
 		return errors.Join(err, c.p.resume(ctx, key))
 	}
-	return c.p.cleanUp(ctx, before, r.Spec)
+	return c.p.cleanUp(ctx, before, r)
 }
 
 func (p *Platform) declared(key engine.Key) (store.Component, error) {
@@ -271,20 +312,26 @@ func (p *Platform) resume(ctx context.Context, key engine.Key) error {
 }
 
 // cleanUp removes the subscriptions of inputs that are gone, where that was asked for.
-func (p *Platform) cleanUp(ctx context.Context, before, after spec.Component) error {
+func (p *Platform) cleanUp(ctx context.Context, was, is store.Component) error {
+	before, after := spec.DefaultComponent(was.Spec), spec.DefaultComponent(is.Spec)
 	if before.CleanupSubscription == nil || !*before.CleanupSubscription {
 		return nil
 	}
-	before, after = spec.DefaultComponent(before), spec.DefaultComponent(after)
 	same := spec.SubscriptionName(before) == spec.SubscriptionName(after)
-	for topic := range before.Inputs {
-		if _, kept := after.Inputs[topic]; kept && same {
+	keys, kept := connectionsOf(was), cursorsOf(is)
+	for _, topic := range spec.SortedKeys(before.Inputs) {
+		in := before.Inputs[topic]
+		if same && kept[wire.Stream{Broker: keys[in.Connection], Topic: topic}] || in.Regex != nil && *in.Regex {
 			continue
 		}
-		if err := p.Supervisor.Settle(ctx, keyOf(store.Component{Kind: before.Kind, Spec: before})); err != nil {
+		if err := p.Supervisor.Settle(ctx, keyOf(was)); err != nil {
 			return err
 		}
-		if err := p.Broker.Unsubscribe(ctx, topic, spec.SubscriptionName(before)); err != nil {
+		at, err := p.place(was, in.Connection)
+		if err == nil {
+			err = at.unsubscribe(ctx, topic, spec.SubscriptionName(before))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -311,7 +358,7 @@ func (p *Platform) deleteComponent(ctx context.Context, key engine.Key) error {
 	if err := p.Supervisor.Remove(ctx, key); err != nil {
 		return err
 	}
-	if err := p.cleanUp(ctx, r.Spec, spec.Component{Kind: r.Kind}); err != nil {
+	if err := p.cleanUp(ctx, r, store.Component{Kind: r.Kind}); err != nil {
 		return err
 	}
 	p.blame(key, nil)

@@ -59,8 +59,7 @@ func (p *Platform) reader(topic, subscription string) (r store.Component, found 
 		return r, false, err
 	}
 	for _, r := range all {
-		c := spec.DefaultComponent(r.Spec)
-		if _, reads := c.Inputs[topic]; reads && spec.SubscriptionName(c) == subscription {
+		if cursorsOf(r)[wire.Stream{Topic: topic}] && spec.SubscriptionName(spec.DefaultComponent(r.Spec)) == subscription {
 			return r, true, nil
 		}
 	}

@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/broker"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/code"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/connection"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/store"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/supervisor"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
 // Platform binds store, broker, code and supervisor. It is safe for concurrent use.
@@ -22,6 +25,11 @@ type Platform struct {
 	Broker     *broker.Broker
 	Code       *code.Store
 	Supervisor *supervisor.Supervisor
+
+	Connections *connection.Store
+	// Clusters makes what prepares the streams of a Pulsar; nil refuses them.
+	Clusters func(wire.Broker) (Cluster, error)
+
 	BaseDir    string // what relative paths of connectors start at
 	RunDir     string // scratch of components that run outside the supervisor
 	Log        *slog.Logger
@@ -94,16 +102,33 @@ func (p *Platform) Restore(ctx context.Context) error {
 func (p *Platform) relaunch(ctx context.Context, key engine.Key, streams bool) {
 	defer p.locks.lock(key)()
 	c, ok, err := p.Store.Components.Get(recordKey(key))
-	if err == nil && ok && streams {
-		err = p.prepareStreams(ctx, c)
-	}
 	if err == nil && ok {
-		err = p.launch(ctx, c)
+		err = p.revive(ctx, c, streams)
 	}
 	p.blame(key, err)
 	if err != nil {
 		p.Log.Error("launch", "kind", key.Kind, "component", key.String(), "error", err)
 	}
+}
+
+// revive is relaunch without its lock. A Pulsar that is away keeps nothing from running
+// that ran before: instances wait for it by themselves.
+func (p *Platform) revive(ctx context.Context, c store.Component, streams bool) error {
+	known := c.Partitions
+	if streams {
+		err := p.prepareStreams(ctx, &c)
+		switch {
+		case err == nil && !slices.Equal(known, c.Partitions):
+			err = p.Store.Components.Put(recordKey(keyOf(c)), c)
+		case engine.Is(err, engine.Unavailable) && len(known) > 0:
+			p.Log.Warn("streams are not prepared", "kind", c.Kind, "component", keyOf(c).String(), "error", err)
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.launch(ctx, c)
 }
 
 // launch tells the supervisor what of the component should run.
@@ -183,7 +208,23 @@ func (p *Platform) Tidy(ctx context.Context) error {
 	for _, c := range all {
 		used[c.Digest] = true
 	}
-	return errors.Join(p.Broker.Purge(ctx), p.Code.Collect(used))
+	p.retry(ctx)
+	return errors.Join(p.Broker.Purge(ctx), p.Code.Collect(used), p.collectConnections())
+}
+
+// retry launches again what waits for a Pulsar or for its connection.
+func (p *Platform) retry(ctx context.Context) {
+	p.mu.Lock()
+	var waiting []engine.Key
+	for key, err := range p.faults {
+		if engine.Is(err, engine.Unavailable) {
+			waiting = append(waiting, key)
+		}
+	}
+	p.mu.Unlock()
+	for _, key := range waiting {
+		p.relaunch(ctx, key, true)
+	}
 }
 
 // PutSecret stores a value; components that use it take it up.

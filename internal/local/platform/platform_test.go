@@ -13,6 +13,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine/enginetest"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/broker"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/code"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/connection"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/platform"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/store"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/supervisor"
@@ -52,7 +53,8 @@ func newPlatform(t *testing.T) *platform.Platform {
 	must(t, err)
 	t.Cleanup(b.Close)
 	p := &platform.Platform{
-		Store: s, Broker: b, Code: code.New(filepath.Join(dir, "code"), s.Packages), Log: log,
+		Connections: connection.NewStore(filepath.Join(dir, "connections")),
+		Store:       s, Broker: b, Code: code.New(filepath.Join(dir, "code"), s.Packages), Log: log,
 		BaseDir: filepath.Join(dir, "files"), RunDir: filepath.Join(dir, "runs"),
 	}
 	p.Supervisor = supervisor.New(supervisor.Options{

@@ -10,6 +10,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/broker"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/store"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
 type topicClient struct{ p *Platform }
@@ -104,7 +105,7 @@ func (c *topicClient) claim(ctx context.Context, t broker.Topic, exists error) e
 
 // grown lets the components that use a topic take up its new partitions.
 func (c *topicClient) grown(ctx context.Context, topic string) error {
-	return c.p.reach(ctx, func(r store.Component) bool { return slices.Contains(topicsOf(r.Spec), topic) })
+	return c.p.reach(ctx, func(r store.Component) bool { return slices.Contains(topicsOf(r), topic) })
 }
 
 // Update implements engine.Client.
@@ -144,7 +145,7 @@ func (c *topicClient) Delete(ctx context.Context, have engine.Observed[spec.Topi
 		return err
 	}
 	for _, r := range all {
-		if !opts.Force && slices.Contains(topicsOf(r.Spec), name) {
+		if !opts.Force && slices.Contains(topicsOf(r), name) {
 			return &engine.Error{
 				Class: engine.Conflict, Hint: "Delete it first, or delete the topic with force",
 				Err: fmt.Errorf("%s %s uses the topic", r.Kind, keyOf(r)),
@@ -174,25 +175,18 @@ func namespacePrefix(tenant, namespace string) string {
 	return spec.Persistent + "://" + tenant + "/" + namespace + "/"
 }
 
-// topicsOf are the full names of all topics that a component uses.
-func topicsOf(c spec.Component) []string {
-	c = spec.DefaultComponent(c)
-	topics := spec.SortedKeys(c.Inputs)
-	if c.Output != nil && c.Output.Topic != "" {
-		topics = append(topics, c.Output.Topic)
+// topicsOf are the full names of all topics that a component uses here.
+func topicsOf(r store.Component) []string {
+	if onPulsar(r) {
+		return nil
 	}
-	if dead := deadLetter(c); dead != "" {
-		topics = append(topics, dead)
+	var topics []string
+	for _, s := range wire.StreamsOf(r.Spec) {
+		if s.Broker == "" && !s.Pattern {
+			topics = append(topics, s.Topic)
+		}
 	}
 	return topics
-}
-
-// deadLetter is where a component's dead letters go; sources have none.
-func deadLetter(c spec.Component) string {
-	if c.Kind == spec.KindSource {
-		return ""
-	}
-	return spec.DeadLetterTopic(c)
 }
 
 // held counts the topics that somebody declared or that a component uses. The others
@@ -204,7 +198,7 @@ func (p *Platform) held(topics []broker.Topic) (int, error) {
 	}
 	n := 0
 	for _, t := range topics {
-		used := func(c store.Component) bool { return slices.Contains(topicsOf(c.Spec), t.Name) }
+		used := func(c store.Component) bool { return slices.Contains(topicsOf(c), t.Name) }
 		if !t.Auto || slices.ContainsFunc(all, used) {
 			n++
 		}

@@ -9,44 +9,10 @@ import (
 	"slices"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
-	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/broker"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/store"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
-
-// prepareStreams makes the topics and the subscriptions of a component.
-func (p *Platform) prepareStreams(ctx context.Context, r store.Component) error {
-	c := spec.DefaultComponent(r.Spec)
-	for _, topic := range topicsOf(c) {
-		if err := p.prepareTopic(ctx, c, topic); err != nil {
-			return err
-		}
-	}
-	for _, topic := range spec.SortedKeys(c.Inputs) {
-		err := p.Broker.Subscribe(ctx, broker.Cursor{
-			Topic: topic, Subscription: spec.SubscriptionName(c), Mode: mode(c),
-			Earliest:   c.Subscription != nil && c.Subscription.Position == spec.Earliest,
-			AtMostOnce: c.ProcessingGuarantees == spec.AtMostOnce,
-		})
-		if err != nil {
-			return fmt.Errorf("subscribe to %s: %w", topic, err)
-		}
-	}
-	return nil
-}
-
-func (p *Platform) prepareTopic(ctx context.Context, c spec.Component, topic string) error {
-	name, err := spec.ParseTopic(topic, c.Tenant, c.Namespace)
-	if err == nil {
-		err = p.checkNamespace(name.Tenant, name.Namespace)
-	}
-	if err != nil {
-		return &engine.Error{Class: engine.Invalid, Path: string(pathOf(c, topic)), Hint: "Create the namespace first", Err: err}
-	}
-	_, err = p.Broker.EnsureTopic(ctx, topic)
-	return err
-}
 
 // pathOf is where the component names a topic.
 func pathOf(c spec.Component, topic string) spec.Path {
@@ -60,6 +26,7 @@ func pathOf(c spec.Component, topic string) spec.Path {
 	}
 }
 
+// mode is how the embedded broker places a subscription.
 func mode(c spec.Component) wire.Mode {
 	if spec.SubscriptionMode(c) {
 		return wire.Failover
@@ -90,7 +57,7 @@ func (p *Platform) secretsOf(c spec.Component) (map[string]string, error) {
 
 // Secrets are all values that must not appear anywhere, the broker's password too.
 func (p *Platform) Secrets() []string {
-	values := []string{p.Broker.Address().Password}
+	values := append(p.Connections.Secrets(), p.Broker.Address().Password)
 	names, err := p.Store.Secrets()
 	if err != nil {
 		return values
@@ -121,70 +88,70 @@ func (p *Platform) wireFiles(ctx context.Context, r store.Component) ([]wire.Fil
 
 // wireFile is the file of instance 0, complete but for its own directory and probe.
 func (p *Platform) wireFile(ctx context.Context, r store.Component) (wire.File, error) {
-	c := spec.DefaultComponent(r.Spec)
-	f := wire.File{
-		Version:   wire.Version,
-		Component: wire.Component{Kind: string(r.Kind), Tenant: c.Tenant, Namespace: c.Namespace, Name: c.Name, Mesh: r.Marks.Mesh},
-		Instance:  wire.Instance{Parallelism: parallelism(c), Platform: p.Store.ID()},
-		Brokers:   map[string]wire.Broker{"": p.Broker.Address()},
-		Delivery:  wire.DefaultDelivery(), Limits: wire.DefaultLimits(),
-		BaseDir: p.BaseDir,
-	}
+	facts := wire.Facts{Platform: p.Store.ID(), Mesh: r.Marks.Mesh, Epoch: r.Epoch, BaseDir: p.BaseDir}
 	if filepath.IsAbs(r.Marks.BaseDir) {
-		f.BaseDir = r.Marks.BaseDir
+		facts.BaseDir = r.Marks.BaseDir
 	}
 	var err error
-	if f.Secrets, err = p.secretsOf(c); err != nil {
-		return f, err
+	if facts.Secrets, err = p.secretsOf(r.Spec); err != nil {
+		return wire.File{}, err
 	}
-	if err = p.wireStreams(ctx, c, &f); err != nil {
-		return f, err
+	if facts.Brokers, err = p.brokersOf(r); err != nil {
+		return wire.File{}, err
 	}
-	if err = p.wireCode(c, r, &f); err != nil {
-		return f, err
+	if facts.Partitions, err = p.partitionsOf(ctx, r); err != nil {
+		return wire.File{}, err
 	}
-	f.Delivery.Guarantee = string(c.ProcessingGuarantees)
-	if c.MaxMessageRetries != nil {
-		f.Delivery.MaxRetries = *c.MaxMessageRetries
+	if _, code := r.Spec.Runtime.Chosen(); code != nil {
+		facts.Code = wire.Code{SHA256: r.Digest, CacheDir: p.Code.Compiled(r.Digest)}
+		if facts.Code.File, err = p.Code.Find(r.Digest, r.File); err != nil {
+			return wire.File{}, err
+		}
 	}
-	f.Delivery.ForwardProperties = c.ForwardSourceMessageProperty == nil || *c.ForwardSourceMessageProperty
+	f, err := wire.FromComponent(r.Spec, facts)
+	if err != nil {
+		return f, &engine.Error{Class: engine.Invalid, Err: err}
+	}
 	return f, nil
 }
 
-func (p *Platform) wireStreams(ctx context.Context, c spec.Component, f *wire.File) (err error) {
-	connector := &wire.Connector{Name: c.Builtin, Config: string(c.Config)}
-	if c.Kind == spec.KindSource {
-		f.Source.Connector = connector
-	} else {
-		f.Source.Subscription = wire.Subscription{Name: spec.SubscriptionName(c), Mode: mode(c)}
-		for _, topic := range spec.SortedKeys(c.Inputs) {
-			in := wire.Input{Topic: topic, Schema: c.Inputs[topic].Schema}
-			if in.Partitions, err = p.partitions(ctx, topic); err != nil {
-				return err
-			}
-			if size := c.Inputs[topic].ReceiverQueueSize; size != nil {
-				in.QueueSize = *size
-			}
-			f.Source.Inputs = append(f.Source.Inputs, in)
+// brokersOf are the messaging systems of a component, by the names it has for them.
+func (p *Platform) brokersOf(r store.Component) (map[string]wire.Broker, error) {
+	brokers := map[string]wire.Broker{}
+	for name, key := range connectionsOf(r) {
+		b, err := p.reached(name, key)
+		if err != nil {
+			return nil, err
 		}
+		brokers[name] = b
 	}
-	if c.Kind == spec.KindSink {
-		f.Sink.Connector = connector
-	} else if c.Output != nil && c.Output.Topic != "" {
-		if f.Sink.Output, err = p.output(ctx, c.Output.Topic); err != nil {
-			return err
-		}
-		f.Sink.Output.Schema = c.Output.Schema
+	if !onPulsar(r) {
+		brokers[""] = p.Broker.Address()
 	}
-	if dead := deadLetter(c); dead != "" {
-		f.Delivery.DeadLetter, err = p.output(ctx, dead)
-	}
-	return err
+	return brokers, nil
 }
 
-func (p *Platform) output(ctx context.Context, topic string) (*wire.Output, error) {
-	n, err := p.partitions(ctx, topic)
-	return &wire.Output{Topic: topic, Partitions: n}, err
+// partitionsOf counts partitions: the embedded broker tells of its topics now, and what
+// lies on a Pulsar is remembered, so that a Pulsar that is away keeps nothing from running.
+func (p *Platform) partitionsOf(ctx context.Context, r store.Component) (map[wire.Stream]int, error) {
+	counts := map[wire.Stream]int{}
+	for _, known := range r.Partitions {
+		counts[known.Stream] = known.Count
+	}
+	if onPulsar(r) {
+		return counts, nil
+	}
+	for _, s := range wire.StreamsOf(r.Spec) {
+		if s.Broker != "" || s.Pattern {
+			continue
+		}
+		n, err := p.partitions(ctx, s.Topic)
+		if err != nil {
+			return nil, err
+		}
+		counts[s] = n
+	}
+	return counts, nil
 }
 
 func (p *Platform) partitions(ctx context.Context, topic string) (int, error) {
@@ -195,28 +162,6 @@ func (p *Platform) partitions(ctx context.Context, topic string) (int, error) {
 	return t.Partitions, err
 }
 
-func (p *Platform) wireCode(c spec.Component, r store.Component, f *wire.File) error {
-	runtime, code := c.Runtime.Chosen()
-	if code == nil {
-		return nil
-	}
-	file, err := p.Code.Find(r.Digest, r.File)
-	if err != nil {
-		return err
-	}
-	f.Function = &wire.Function{Runtime: runtime, File: file, SHA256: r.Digest, Class: code.Class, UserConfig: string(c.UserConfig)}
-	f.CacheDir = p.Code.Compiled(r.Digest)
-	if c.TimeoutMs != nil {
-		f.Limits.CallTimeoutMs = *c.TimeoutMs
-	}
-	if c.Resources != nil && c.Resources.Memory != "" {
-		if f.Limits.MemoryBytes, err = c.Resources.Memory.Bytes(); err != nil {
-			return &engine.Error{Class: engine.Invalid, Path: "resources.memory", Err: err}
-		}
-	}
-	return nil
-}
-
 // Wire makes the file that runs a component outside the supervisor: its topics and
 // its subscription exist afterwards, the component itself is not declared.
 func (p *Platform) Wire(ctx context.Context, c spec.Component) (wire.File, error) {
@@ -224,7 +169,7 @@ func (p *Platform) Wire(ctx context.Context, c spec.Component) (wire.File, error
 	if !slices.Contains(spec.ComponentKinds(), c.Kind) {
 		return wire.File{}, engine.New(engine.Invalid, fmt.Errorf("a %s runs no instances", c.Kind))
 	}
-	s, err := client.checked(ctx, c)
+	s, err := client.checked(ctx, c, engine.Marks{})
 	if err != nil {
 		return wire.File{}, err
 	}
@@ -240,7 +185,7 @@ func (p *Platform) Wire(ctx context.Context, c spec.Component) (wire.File, error
 	if err := p.alone(r); err != nil {
 		return wire.File{}, err
 	}
-	if err := p.prepareStreams(ctx, r); err != nil {
+	if err := p.prepareStreams(ctx, &r); err != nil {
 		return wire.File{}, err
 	}
 	f, err := p.wireFile(ctx, r)

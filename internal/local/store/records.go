@@ -2,14 +2,17 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
 // Tenant is a tenant as it is kept. It has no room for marks, as with Pulsar.
@@ -33,6 +36,26 @@ type Component struct {
 	Generation int64          `json:"generation"`
 	Digest     string         `json:"digest,omitempty"` // of the code it runs, however that was named
 	File       string         `json:"file,omitempty"`   // name of the code's file
+	Epoch      int64          `json:"epoch,omitempty"`  // how often its subscriptions were moved
+	Partitions []Partitions   `json:"partitions,omitempty"`
+}
+
+// Partitions is how many partitions a stream had when it was last prepared.
+type Partitions struct {
+	wire.Stream
+	Count int `json:"count"`
+}
+
+// PartitionsOf keeps what was found, in a fixed order.
+func PartitionsOf(found map[wire.Stream]int) []Partitions {
+	all := make([]Partitions, 0, len(found))
+	for stream, n := range found {
+		all = append(all, Partitions{Stream: stream, Count: n})
+	}
+	slices.SortFunc(all, func(x, y Partitions) int {
+		return cmp.Or(cmp.Compare(x.Broker, y.Broker), cmp.Compare(x.Topic, y.Topic))
+	})
+	return all
 }
 
 // Package is the description of uploaded code; Digest names its content.
