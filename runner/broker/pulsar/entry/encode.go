@@ -270,3 +270,9 @@ func (e *Encoder) frame(whole []byte, out *Encoded) []byte {
 	binary.BigEndian.PutUint32(b[2:], crc32.Checksum(b[6:], castagnoli))
 	return whole
 }
+
+// Detach gives Frame new memory and leaves the old to the garbage collector, because a
+// connection may still read it.
+func (e *Encoded) Detach(frame []byte) {
+	e.Frame, e.pool = frame, nil
+}
