@@ -62,6 +62,14 @@ func (h *hold) count(n int64) {
 	}
 }
 
+// trim gives back what was leased and is not used.
+func (h *hold) trim() {
+	if over := h.leased - h.used; over > 0 {
+		h.budget.sem.Release(over)
+		h.leased -= over
+	}
+}
+
 // release gives everything back.
 func (h *hold) release() {
 	h.budget.used.Add(-h.used)

@@ -34,7 +34,12 @@ const (
 	defaultMaxBackoff    = 10 * time.Second
 )
 
-const atMostOnce = "atmost_once"
+// Guarantees that Delivery.Guarantee names; anything else is at-least-once.
+const (
+	AtMostOnce      = "atmost_once"
+	EffectivelyOnce = "effectively_once"
+	Manual          = "manual"
+)
 
 // withDefaults fills every unset field.
 func (c Config) withDefaults() Config {

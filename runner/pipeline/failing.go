@@ -27,16 +27,20 @@ func (l *lane) givenUp(err error, retries int) bool {
 // verdicts decides over every message of an unordered batch. Those given up are
 // dead-lettered here, before they are acknowledged.
 func (l *lane) verdicts(ctx context.Context, w *work) ([]Verdict, error) {
-	v := make([]Verdict, len(w.results))
+	v := l.alike(len(w.results), Verdict{Keep: l.hand != nil})
+	if w.reusable && w.failed == 0 {
+		return v, nil
+	}
 	var dead []Message
 	var owners []int
 	for i := range w.results {
 		err, in := w.results[i].Err, &w.Messages[i]
 		switch {
-		case err == nil:
+		case err == nil, l.hand != nil && acknowledged(w.acks, in):
 		case l.givenUp(err, int(in.Redelivery)):
 			dead = append(dead, l.deadLetter(in, err, int(in.Redelivery)+1))
 			owners = append(owners, i)
+			v[i] = Verdict{}
 		default:
 			// R5: later and alone; the others go on.
 			v[i] = Verdict{Redeliver: true, Delay: l.retry.delay(int(in.Redelivery))}
@@ -59,33 +63,50 @@ func (l *lane) verdicts(ctx context.Context, w *work) ([]Verdict, error) {
 // resolve retries message at of an ordered lane until it succeeds or is given up; then
 // its result is an empty one. It takes no longer than retries x backoff.
 func (l *lane) resolve(ctx context.Context, w *work, at int) error {
-	if w.attempts == nil {
-		w.attempts = map[int]int{}
+	dead, err := l.retryInPlace(ctx, w, at)
+	if err != nil || dead == nil {
+		return err
 	}
+	return l.buryAll(ctx, []Message{*dead})
+}
+
+// retryInPlace leaves a result without a failure: that of a later attempt, or an empty
+// one, and then returns the dead letter that is to be written.
+func (l *lane) retryInPlace(ctx context.Context, w *work, at int) (dead *Message, err error) {
+	if w.attempts == nil {
+		w.attempts, w.buried = map[int]int{}, map[int]bool{}
+	}
+	w.reusable = false
 	in := w.Messages[at : at+1]
 	for !l.givenUp(w.results[at].Err, w.attempts[at]) {
 		if err := l.retry.wait(ctx, l.drained, w.attempts[at]); err != nil {
-			return err
+			return nil, err
 		}
 		w.attempts[at]++
-		results, took, err := l.invoke(ctx, in)
-		w.took += took
+		results, took, err := l.invoke(ctx, w, in)
+		w.reusable, w.took = false, w.took+took
 		if err != nil {
-			return err
+			return nil, err
 		}
-		l.received(&in[0], &results[0])
+		w.hold.count(l.received(w, &in[0], &results[0]))
 		if w.results[at] = results[0]; results[0].Err == nil {
-			return nil
+			return nil, nil //nolint:nilnil // no dead letter
 		}
 	}
-	dead := l.deadLetter(&in[0], w.results[at].Err, w.attempts[at]+1)
-	for attempt := 0; ; attempt++ {
-		_, err := l.bury(ctx, []Message{dead})
+	letter := l.deadLetter(&in[0], w.results[at].Err, w.attempts[at]+1)
+	w.results[at], w.buried[at] = Result{}, true
+	w.processed-- // an empty result counts as processed when it is delivered
+	return &letter, nil
+}
+
+// buryAll writes dead letters until they are durable.
+func (l *lane) buryAll(ctx context.Context, dead []Message) error {
+	for attempt := 0; len(dead) > 0; attempt++ {
+		n, err := l.bury(ctx, dead)
 		if err == nil {
-			w.results[at] = Result{}
-			w.processed-- // an empty result counts as processed when it is delivered
 			return nil
 		}
+		dead = dead[n:]
 		if stop := l.stops(ctx, err); stop != nil {
 			return stop
 		}
@@ -93,6 +114,7 @@ func (l *lane) resolve(ctx context.Context, w *work, at int) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // bury writes dead letters and returns how many are durable.

@@ -16,12 +16,16 @@ const (
 )
 
 // complete gives outputs what they take from their input. Messages published to a topic
-// by name stay as the function made them, as on Pulsar, but for the trace context.
+// by name stay as the function made them, as on Pulsar, but for the trace context. What
+// connectors pass on stays as it is.
 func complete(in *Message, out []Message, forward Forward) {
 	for i := range out {
 		o := &out[i]
 		o.Cause = in
-		if o.Topic != "" {
+		switch {
+		case forward == ForwardNothing:
+			continue
+		case o.Topic != "":
 			o.Forward = ForwardTrace
 			continue
 		}
@@ -32,13 +36,6 @@ func complete(in *Message, out []Message, forward Forward) {
 		if o.EventTime == 0 {
 			o.EventTime = in.EventTime
 		}
-	}
-}
-
-// caused sets the cause alone, for messages that connectors pass on as they are.
-func caused(in *Message, out []Message) {
-	for i := range out {
-		out[i].Cause = in
 	}
 }
 

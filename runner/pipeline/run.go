@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -32,9 +33,9 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("open source: %w", err)
 	}
-	r := &run{Config: c, drained: make(chan struct{})}
+	r := &run{Config: c, drained: make(chan struct{}), hands: &hands{}}
 	watch := r.watchDrain(hard, stop)
-	err = r.lanes(hard, lanes)
+	err = r.move(hard, lanes)
 	if err == nil && r.idle(len(lanes)) {
 		r.waitDrain(hard)
 	}
@@ -51,6 +52,8 @@ type run struct {
 	Config
 	drained chan struct{} // closed by watchDrain when Drain is
 	fenced  atomic.Int32
+	hands   *hands
+	lanes   numbers
 }
 
 // watchDrain turns the end of the grace period into a hard stop. The channel it returns
@@ -76,32 +79,78 @@ func (r *run) watchDrain(hard context.Context, stop context.CancelCauseFunc) <-c
 	return done
 }
 
-// lanes runs one goroutine per lane and waits for all.
-func (r *run) lanes(hard context.Context, lanes []Lane) error {
-	if len(lanes) == 0 {
-		return nil
-	}
+// move runs one goroutine per lane and waits for all, and for those that appear.
+func (r *run) move(hard context.Context, lanes []Lane) error {
 	group, ctx := errgroup.WithContext(hard)
-	// A fair share each: lanes that hold room while they wait for messages must not
-	// starve the others.
-	share := max(1, min(r.Limits.BatchBytes, r.Budget.limit/int64(len(lanes))))
-	for i, source := range lanes {
-		group.Go(func() error {
-			f, err := r.function(ctx, i)
-			if err != nil {
-				return fmt.Errorf("lane %s: %w", source.Name(), err)
-			}
-			defer r.closed(ctx, "function", f.Close)
-			l := newLane(r, source, f, share)
-			return l.loop(ctx)
-		})
+	r.begin(ctx, group, lanes)
+	if g, ok := r.Source.(Growing); ok {
+		group.Go(func() error { return r.grow(ctx, group, g) })
 	}
 	return group.Wait()
 }
 
+func (r *run) begin(ctx context.Context, group *errgroup.Group, lanes []Lane) {
+	for i, number := range r.lanes.take(len(lanes)) {
+		source := lanes[i]
+		group.Go(func() error {
+			defer r.lanes.give(number)
+			return r.lane(ctx, source, number)
+		})
+	}
+}
+
+func (r *run) lane(ctx context.Context, source Lane, number int) error {
+	f, err := r.function(ctx, number)
+	if err != nil {
+		return fmt.Errorf("lane %s: %w", source.Name(), err)
+	}
+	defer r.closed(ctx, "function", f.Close)
+	l, err := newLane(ctx, r, source, f, number)
+	if err != nil {
+		return fmt.Errorf("lane %s: %w", source.Name(), err)
+	}
+	defer l.close(ctx)
+	return l.loop(ctx)
+}
+
+// grow takes up lanes that appear, until reading ends.
+func (r *run) grow(ctx context.Context, group *errgroup.Group, source Growing) error {
+	read, stop := until(ctx, r.drained)
+	defer stop()
+	retry := waits{
+		first: time.Duration(r.Delivery.BackoffMs) * time.Millisecond,
+		most:  time.Duration(r.Delivery.MaxBackoffMs) * time.Millisecond,
+	}
+	for attempt := 0; ; {
+		lanes, err := source.Grown(read)
+		r.begin(ctx, group, lanes)
+		switch {
+		case read.Err() != nil, errors.Is(err, io.EOF):
+			return nil
+		case err == nil:
+			attempt = 0
+			continue
+		case terminal(err):
+			return err
+		}
+		r.Observer.Failed(SourceFailure, err)
+		r.Logger.Warn("cannot look for more partitions", "error", err)
+		if retry.wait(read, nil, attempt) != nil {
+			return nil
+		}
+		attempt++
+	}
+}
+
+// share is what one lane may read at once. Half of the budget is for what lanes wait to
+// read, so that idle ones starve nobody; the rest is for batches under way.
+func (r *run) share() int64 {
+	return max(1, min(r.Limits.BatchBytes, r.Budget.limit/int64(2*max(1, r.lanes.active()))))
+}
+
 func (r *run) function(ctx context.Context, lane int) (Function, error) {
 	if r.Functions == nil {
-		return unchanged{}, nil
+		return newUnchanged(), nil
 	}
 	return r.Functions.ForLane(ctx, lane)
 }

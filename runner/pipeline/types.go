@@ -98,6 +98,8 @@ type ByHand interface {
 	// Acknowledge applies acks to messages of the lane that were settled with Keep. What
 	// it does not know, or no longer, is no error. It may run beside Read and Settle.
 	Acknowledge(ctx context.Context, acks []Ack) error
+	// Unacknowledged is how many messages were settled with Keep and not acknowledged.
+	Unacknowledged() int
 }
 
 // Result is what a function made of one input message.

@@ -19,20 +19,63 @@ func (e *lastingError) Unwrap() error { return e.err }
 // work is a batch on its way.
 type work struct {
 	Batch
+	hold      hold
 	results   []Result
-	attempts  map[int]int // of messages retried in place
+	reusable  bool // results are as one call of the function returned them
+	failed    int  // results with an error when the function returned
+	acks      []Ack
+	attempts  map[int]int  // of messages retried in place
+	buried    map[int]bool // messages of an ordered lane that became dead letters
+	refused   int          // whose output the sink refused last
 	processed int
 	took      time.Duration
+
+	out     []Message // all outputs, when they are sent
+	pending Pending   // under way
+	sent    bool      // waited for, with this outcome
+	n       int
+	err     error
+	slow    chan struct{} // not nil: nothing is sent; closed when all is done
+}
+
+func (l *lane) newWork() *work { return &work{hold: hold{budget: l.Budget}} }
+
+// reset forgets the batch and keeps the memory that is worth it.
+func (w *work) reset() {
+	clear(w.out)
+	*w = work{hold: hold{budget: w.hold.budget}, out: w.out[:0], acks: w.acks[:0]}
+}
+
+// wait takes the outcome of what was sent.
+func (w *work) wait(ctx context.Context) error {
+	if w.pending == nil {
+		return nil
+	}
+	w.n, w.err = w.pending.Wait(ctx)
+	w.pending, w.sent = nil, true
+	return w.err
 }
 
 // nextFailed is the first message from at on whose function failed.
 func (w *work) nextFailed(at int) int {
+	if w.reusable && w.failed == 0 {
+		return len(w.results)
+	}
 	for ; at < len(w.results); at++ {
 		if w.results[at].Err != nil {
 			break
 		}
 	}
 	return at
+}
+
+// gather copies what all messages made into one slice. Failed messages have nothing.
+func (w *work) gather() {
+	for i := range w.results {
+		if w.results[i].Err == nil {
+			w.out = append(w.out, w.results[i].Outputs...)
+		}
+	}
 }
 
 // outputs collects what messages from..to made, with the message that made each.
@@ -79,41 +122,55 @@ func (l *lane) lasting(err error) error {
 	return err
 }
 
+// refused turns a refusal of the sink into the failure of the message behind it.
+func (l *lane) refused(w *work, err error) {
+	l.failed(l.refusal(), err)
+	w.reusable = false
+	w.results[w.refused] = Result{Err: l.lasting(err)}
+}
+
 // invokeAll fills w.results and counts every failure.
 func (l *lane) invokeAll(ctx context.Context, w *work) error {
-	results, took, err := l.invoke(ctx, w.Messages)
+	results, took, err := l.invoke(ctx, w, w.Messages)
 	w.took += took
 	if err != nil {
 		return err
 	}
 	w.results = results
+	bytes := int64(0)
 	for i := range results {
-		l.received(&w.Messages[i], &results[i])
+		r := &results[i]
+		bytes += l.received(w, &w.Messages[i], r)
+		if r.Err != nil {
+			w.failed++
+		}
 	}
+	w.hold.count(bytes)
 	return nil
 }
 
-// received accounts for one result and completes its outputs.
-func (l *lane) received(in *Message, r *Result) {
+// received accounts for one result, completes its outputs and returns their size.
+func (l *lane) received(w *work, in *Message, r *Result) int64 {
+	if len(r.Acks) > 0 && l.hand != nil {
+		w.acks = append(w.acks, r.Acks...)
+	}
+	if r.Err == nil {
+		complete(in, r.Outputs, l.forward)
+		return size(r.Outputs)
+	}
 	var lasting *lastingError
-	switch {
-	case r.Err == nil:
-		if l.Functions == nil {
-			caused(in, r.Outputs)
-		} else {
-			complete(in, r.Outputs, l.forward)
-		}
-		l.hold.count(size(r.Outputs))
-	case !errors.As(r.Err, &lasting):
+	if !errors.As(r.Err, &lasting) {
 		l.failed(User, r.Err) // R5: counted, whatever becomes of the message
 	}
+	return 0
 }
 
 // invoke calls the function until it has answered for every message. When the runtime
 // itself fails, smaller calls find the message that makes it fail; one that alone uses
 // up all retries has failed for good. At-most-once never calls twice.
-func (l *lane) invoke(ctx context.Context, in []Message) ([]Result, time.Duration, error) {
-	results, took := make([]Result, 0, len(in)), time.Duration(0)
+func (l *lane) invoke(ctx context.Context, w *work, in []Message) ([]Result, time.Duration, error) {
+	var results []Result
+	took := time.Duration(0)
 	for size, attempt := len(in), 0; len(results) < len(in); {
 		part := in[len(results):min(len(results)+size, len(in))]
 		began := time.Now()
@@ -123,6 +180,9 @@ func (l *lane) invoke(ctx context.Context, in []Message) ([]Result, time.Duratio
 			err = fmt.Errorf("the runtime answered %d messages with %d results", len(part), len(got))
 		}
 		if err == nil {
+			if w.reusable = len(got) == len(w.Messages); w.reusable {
+				return got, took, nil
+			}
 			results = append(results, got...)
 			size, attempt = min(2*size, len(in)), 0
 			continue
@@ -159,13 +219,30 @@ func failures(part []Message, err error) []Result {
 	return results
 }
 
+// write writes through the lane's own way into the sink, if it has one.
+func (l *lane) write(ctx context.Context, out []Message) (int, error) {
+	if l.sender == nil {
+		return l.Sink.Write(ctx, out)
+	}
+	return l.sender.Send(ctx, out).Wait(ctx)
+}
+
 // deliver writes the outputs of messages from..to and returns the first message whose
 // outputs are not all durable, or to. A sink that fails is tried again: what follows
-// the durable prefix waits, so order holds.
+// the durable prefix waits, so order holds. What was sent already is the first attempt.
 func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) {
+	if w.sent && w.err == nil {
+		w.sent = false
+		w.count(from, to)
+		return to, nil
+	}
 	out, owners := w.outputs(from, to)
 	for attempt := 0; len(out) > 0; attempt++ {
-		n, err := l.Sink.Write(ctx, out)
+		n, err := w.n, w.err
+		if !w.sent {
+			n, err = l.write(ctx, out)
+		}
+		w.sent = false
 		out, owners = out[n:], owners[n:]
 		if err == nil || len(out) == 0 {
 			break
@@ -173,26 +250,38 @@ func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) 
 		if n > 0 {
 			attempt = 0
 		}
-		var refused *MessageError
-		stop := l.stops(ctx, err)
-		switch {
-		case stop != nil:
+		if stop := l.stops(ctx, err); stop != nil {
 			return owners[0], stop
-		case errors.As(err, &refused):
-			w.count(from, owners[0])
-			return owners[0], err
+		}
+		if ended := l.ends(w, err, owners); ended != nil {
+			done := owners[0]
+			if l.exact {
+				done = w.entryStart(done)
+			}
+			w.count(from, done)
+			return done, ended
 		}
 		l.failed(SinkFailure, err)
-		if l.once && !errors.Is(err, ErrUnsent) {
-			w.count(from, owners[0])
-			return owners[0], errUnknown // R2: may be stored already
-		}
 		if err := l.retry.wait(ctx, nil, attempt); err != nil {
 			return owners[0], err
 		}
 	}
 	w.count(from, to)
 	return to, nil
+}
+
+// ends is the error that ends a delivery because of err: a message is refused, or,
+// R2, what failed may be stored already. Owners are those of what is not durable.
+func (l *lane) ends(w *work, err error, owners []int) error {
+	if refused, ok := errors.AsType[*MessageError](err); ok {
+		w.refused = owners[min(max(refused.At, 0), len(owners)-1)]
+		return err
+	}
+	if !l.once || errors.Is(err, ErrUnsent) {
+		return nil
+	}
+	l.failed(SinkFailure, err)
+	return errUnknown
 }
 
 // count counts the messages from..to that the function processed.

@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxUnacknowledged is how many messages of one lane user code may leave without an
+	// acknowledgement; it is what a Pulsar allows one consumer.
+	maxUnacknowledged = 50_000
+	// handPause is how often a lane that waits for acknowledgements looks for them.
+	handPause = 100 * time.Millisecond
+	// handReport is how often it says so.
+	handReport = time.Minute
+)
+
+// hands are the lanes that user code acknowledges by itself. One worker may serve
+// several lanes, so an acknowledgement may arrive at another lane than its message.
+type hands struct {
+	mu   sync.Mutex
+	open []*hand
+}
+
+// hand is one of them.
+type hand struct {
+	lane ByHand
+	seen map[origin]bool // where messages of the lane come from
+	last origin
+}
+
+// origin is one partition.
+type origin struct {
+	topic     string
+	partition int
+}
+
+// add makes a lane known.
+func (h *hands) add(source Lane) (*hand, error) {
+	by, ok := source.(ByHand)
+	if !ok {
+		return nil, &TerminalError{Reason: "InvalidConfig", Err: fmt.Errorf(
+			"delivery.guarantee: %s cannot be acknowledged by user code (guarantee manual); use atleast_once", source.Name())}
+	}
+	made := &hand{lane: by, seen: map[origin]bool{}}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open = append(h.open, made)
+	return made, nil
+}
+
+func (h *hands) remove(gone *hand) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open = slices.DeleteFunc(h.open, func(o *hand) bool { return o == gone })
+}
+
+// learn notes where the messages of a lane come from.
+func (h *hands) learn(to *hand, in []Message) {
+	for i := range in {
+		from := origin{in[i].Topic, in[i].Partition}
+		if from == to.last {
+			continue
+		}
+		h.mu.Lock()
+		to.seen[from] = true
+		h.mu.Unlock()
+		to.last = from
+	}
+}
+
+// find is the lane of a partition, nil when none here reads it any more.
+func (h *hands) find(from origin) ByHand {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, o := range h.open {
+		if o.seen[from] {
+			return o.lane
+		}
+	}
+	return nil
+}
+
+// acknowledged says whether user code decided over m itself.
+func acknowledged(acks []Ack, m *Message) bool {
+	return slices.ContainsFunc(acks, func(a Ack) bool {
+		return a.Position == m.Position && a.Partition == m.Partition && a.Topic == m.Topic
+	})
+}
+
+// acknowledge carries out what user code decided, for each partition at once.
+func (l *lane) acknowledge(ctx context.Context, acks []Ack) error {
+	for len(acks) > 0 {
+		from := origin{acks[0].Topic, acks[0].Partition}
+		n := slices.IndexFunc(acks, func(a Ack) bool { return (origin{a.Topic, a.Partition}) != from })
+		if n < 0 {
+			n = len(acks)
+		}
+		if to := l.hands.find(from); to != nil {
+			if err := l.settleByHand(ctx, to, acks[:n]); err != nil {
+				return err
+			}
+		}
+		acks = acks[n:]
+	}
+	return nil
+}
+
+func (l *lane) settleByHand(ctx context.Context, to ByHand, acks []Ack) error {
+	for attempt := 0; ; attempt++ {
+		err := to.Acknowledge(ctx, acks)
+		if err == nil {
+			return nil
+		}
+		if stop := l.stops(ctx, err); stop != nil {
+			return stop
+		}
+		l.failed(System, err)
+		if err := l.retry.wait(ctx, l.drained, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// room waits while user code has left too much without an acknowledgement: R6, what is
+// kept for them must not grow for ever.
+func (h *hand) room(ctx context.Context, l *lane) error {
+	if h.lane.Unacknowledged() < maxUnacknowledged {
+		return nil
+	}
+	tick := time.NewTicker(handPause)
+	defer tick.Stop()
+	for reported := (time.Time{}); h.lane.Unacknowledged() >= maxUnacknowledged; {
+		if time.Since(reported) > handReport {
+			reported = time.Now()
+			l.failed(System, fmt.Errorf("user code has left %d messages without an acknowledgement; nothing more is read until it acknowledges some", h.lane.Unacknowledged()))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package pipeline
+
+import "context"
+
+// depth is how many batches of one lane are between their read and their settlement.
+const depth = 8
+
+// flow has several batches of a lane under way: its front reads, invokes and sends while
+// its back waits for receipts and settles, in order. Whatever is out of the ordinary is
+// the back's: it lets what was sent before come to its end and then goes the slow way,
+// step by step, as a lane without a Sender does.
+type flow struct {
+	*lane
+	free  chan *work
+	queue chan *work // has room for all of them
+	ended chan struct{}
+	err   error // the back's, once it has ended
+}
+
+func (l *lane) flow(ctx, read context.Context) error {
+	read, stop := context.WithCancel(read)
+	defer stop()
+	f := &flow{lane: l, free: make(chan *work, depth), queue: make(chan *work, depth), ended: make(chan struct{})}
+	for range depth {
+		f.free <- l.newWork()
+	}
+	go func() {
+		defer close(f.ended)
+		defer stop()
+		f.err = f.back(ctx)
+	}()
+	err := f.front(ctx, read)
+	close(f.queue)
+	<-f.ended
+	for w := range f.queue { // left by a back that failed
+		w.hold.release()
+	}
+	if f.err != nil {
+		return f.err
+	}
+	return err
+}
+
+// front reads, invokes and sends until reading ends.
+func (f *flow) front(ctx, read context.Context) error {
+	for {
+		var w *work
+		select {
+		case w = <-f.free:
+		case <-read.Done():
+			return f.stopped(ctx)
+		}
+		if err := f.next(ctx, read, w); err != nil {
+			return err
+		}
+		if err := f.begin(ctx, w); err != nil {
+			f.done(w, err)
+			return err
+		}
+		if w.slow == nil {
+			continue
+		}
+		// R4: what follows a failed message of an ordered lane is not even sent.
+		select {
+		case <-w.slow:
+		case <-f.ended:
+		}
+	}
+}
+
+// begin takes a batch as far as it goes without waiting for the broker.
+func (f *flow) begin(ctx context.Context, w *work) error {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	if err := f.start(ctx, w); err != nil {
+		return err
+	}
+	if w.failed > 0 && !f.once && f.source.Ordered() {
+		w.slow = make(chan struct{})
+	} else if w.gather(); len(w.out) > 0 {
+		w.pending = f.sender.Send(ctx, w.out)
+	}
+	f.queue <- w
+	return nil
+}
+
+// back settles in order what the front began.
+func (f *flow) back(ctx context.Context) error {
+	for w := range f.queue {
+		if w.slow != nil || w.wait(ctx) != nil {
+			if err := f.slowly(ctx, w); err != nil {
+				return err
+			}
+			continue
+		}
+		err := f.finish(ctx, w)
+		f.give(w, err)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowly takes a batch that failed, and all that were sent after it, to their end while
+// the front may not send.
+func (f *flow) slowly(ctx context.Context, first *work) error {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	all := f.sent(ctx, first)
+	for i, w := range all {
+		err := f.finish(ctx, w)
+		f.give(w, err)
+		if err != nil {
+			for _, rest := range all[i+1:] {
+				rest.hold.release()
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// sent is first and what was sent after it, all of it waited for.
+func (f *flow) sent(ctx context.Context, first *work) []*work {
+	all := []*work{first}
+	for {
+		select {
+		case w, ok := <-f.queue:
+			if !ok {
+				return all
+			}
+			_ = w.wait(ctx) // kept in w
+			all = append(all, w)
+		default:
+			return all
+		}
+	}
+}
+
+// give returns a finished batch's place to the front.
+func (f *flow) give(w *work, err error) {
+	slow := w.slow
+	f.done(w, err)
+	if slow != nil {
+		close(slow)
+	}
+	f.free <- w
+}
