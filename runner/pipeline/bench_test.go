@@ -43,7 +43,7 @@ func (e echo) Invoke(_ context.Context, in []pipeline.Message) ([]pipeline.Resul
 		out := make([]pipeline.Message, len(in))
 		results = make([]pipeline.Result, len(in))
 		for i := range results {
-			results[i].Outputs = out[i : i+1 : i+1]
+			results[i].Outputs = out[i : i+1]
 		}
 	}
 	for i := range in {

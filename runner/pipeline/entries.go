@@ -95,14 +95,14 @@ func (l *lane) check(ctx context.Context, w *work, from, to int) (refused bool, 
 	if !ok {
 		return false, nil
 	}
-	out, owners := w.outputs(from, to)
+	out := w.outputs(from, to)
 	for attempt := 0; ; attempt++ {
 		err := c.Check(ctx, out)
 		if err == nil {
 			return false, nil
 		}
 		if message, ok := errors.AsType[*MessageError](err); ok {
-			w.refused = owners[min(message.At, len(owners)-1)]
+			w.refused = w.owner(from, to, min(message.At, len(out)-1))
 			l.refused(w, err)
 			return true, nil
 		}

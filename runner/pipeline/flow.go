@@ -77,8 +77,8 @@ func (f *flow) begin(ctx context.Context, w *work) error {
 	}
 	if w.failed > 0 && !f.once && f.source.Ordered() {
 		w.slow = make(chan struct{})
-	} else if w.gather(); len(w.out) > 0 {
-		w.pending = f.sender.Send(ctx, w.out)
+	} else if out := w.outputs(0, len(w.results)); len(out) > 0 {
+		w.pending = f.sender.Send(ctx, out)
 	}
 	f.queue <- w
 	return nil

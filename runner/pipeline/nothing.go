@@ -49,7 +49,7 @@ func (u unchanged) take(n int) []Result {
 	}
 	out, results := make([]Message, n), make([]Result, n)
 	for i := range results {
-		results[i].Outputs = out[i : i+1 : i+1]
+		results[i].Outputs = out[i : i+1]
 	}
 	return results
 }

@@ -132,7 +132,8 @@ type Function interface {
 	// runtime itself failed (a dead worker): nothing of the batch counts as done and
 	// the pipeline calls again with backoff. A call over its time or memory limit is
 	// the message's Err, not an error. Results stay valid over later calls, which may
-	// be for a part of the same batch.
+	// be for a part of the same batch. Outputs that lie one behind the other in one array,
+	// their capacity open to its end, need not be copied.
 	Invoke(ctx context.Context, in []Message) ([]Result, error)
 	Close(ctx context.Context) error
 }

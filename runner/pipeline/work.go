@@ -30,7 +30,7 @@ type work struct {
 	processed int
 	took      time.Duration
 
-	out     []Message // all outputs, when they are sent
+	own     []Message // memory for outputs
 	pending Pending   // under way
 	sent    bool      // waited for, with this outcome
 	n       int
@@ -42,8 +42,8 @@ func (l *lane) newWork() *work { return &work{hold: hold{budget: l.Budget}} }
 
 // reset forgets the batch and keeps the memory that is worth it.
 func (w *work) reset() {
-	clear(w.out)
-	*w = work{hold: hold{budget: w.hold.budget}, out: w.out[:0], acks: w.acks[:0]}
+	clear(w.own)
+	*w = work{hold: hold{budget: w.hold.budget}, own: w.own[:0], acks: w.acks[:0]}
 }
 
 // wait takes the outcome of what was sent.
@@ -69,32 +69,54 @@ func (w *work) nextFailed(at int) int {
 	return at
 }
 
-// gather copies what all messages made into one slice. Failed messages have nothing.
-func (w *work) gather() {
-	for i := range w.results {
+// outputs brings what messages from..to made into one slice. Failed messages have
+// nothing. It is good until the next call.
+func (w *work) outputs(from, to int) []Message {
+	if out := adjoining(w.results[from:to]); out != nil {
+		return out
+	}
+	w.own = w.own[:0]
+	for i := from; i < to; i++ {
 		if w.results[i].Err == nil {
-			w.out = append(w.out, w.results[i].Outputs...)
+			w.own = append(w.own, w.results[i].Outputs...)
 		}
 	}
+	return w.own
 }
 
-// outputs collects what messages from..to made, with the message that made each.
-// Failed messages have none.
-func (w *work) outputs(from, to int) (out []Message, owners []int) {
-	n := 0
-	for i := from; i < to; i++ {
-		n += len(w.results[i].Outputs)
-	}
-	out, owners = make([]Message, 0, n), make([]int, 0, n)
-	for i := from; i < to; i++ {
-		if w.results[i].Err != nil {
+// owner is which of messages from..to made number n of their outputs; to when there are
+// fewer.
+func (w *work) owner(from, to, n int) int {
+	for ; from < to; from++ {
+		if w.results[from].Err != nil {
 			continue
 		}
-		for _, o := range w.results[i].Outputs {
-			out, owners = append(out, o), append(owners, i)
+		if n -= len(w.results[from].Outputs); n < 0 {
+			break
 		}
 	}
-	return out, owners
+	return from
+}
+
+// adjoining is what all results hold, without a copy, when it lies in one array, one
+// behind the other; else nil.
+func adjoining(results []Result) []Message {
+	var all []Message
+	n := 0
+	for i := range results {
+		out := results[i].Outputs
+		if len(out) == 0 || results[i].Err != nil {
+			continue
+		}
+		if all == nil {
+			all = out[:cap(out)]
+		}
+		if len(all)-n < len(out) || &all[n] != &out[0] {
+			return nil
+		}
+		n += len(out)
+	}
+	return all[:n:n]
 }
 
 func size(messages []Message) int64 {
@@ -236,52 +258,51 @@ func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) 
 		w.count(from, to)
 		return to, nil
 	}
-	out, owners := w.outputs(from, to)
-	for attempt := 0; len(out) > 0; attempt++ {
+	out, at := w.outputs(from, to), 0
+	for attempt := 0; at < len(out); attempt++ {
 		n, err := w.n, w.err
 		if !w.sent {
-			n, err = l.write(ctx, out)
+			n, err = l.write(ctx, out[at:])
 		}
 		w.sent = false
-		out, owners = out[n:], owners[n:]
-		if err == nil || len(out) == 0 {
+		if at += n; err == nil || at == len(out) {
 			break
 		}
 		if n > 0 {
 			attempt = 0
 		}
-		if stop := l.stops(ctx, err); stop != nil {
-			return owners[0], stop
+		done := w.owner(from, to, at)
+		if l.exact {
+			done = w.entryStart(done)
 		}
-		if ended := l.ends(w, err, owners); ended != nil {
-			done := owners[0]
-			if l.exact {
-				done = w.entryStart(done)
-			}
+		if stop := l.stops(ctx, err); stop != nil {
+			return done, stop
+		}
+		if ended, behind := l.ends(err); ended != nil {
+			w.refused = w.owner(from, to, min(at+behind, len(out)-1))
 			w.count(from, done)
 			return done, ended
 		}
 		l.failed(SinkFailure, err)
 		if err := l.retry.wait(ctx, nil, attempt); err != nil {
-			return owners[0], err
+			return done, err
 		}
 	}
 	w.count(from, to)
 	return to, nil
 }
 
-// ends is the error that ends a delivery because of err: a message is refused, or,
-// R2, what failed may be stored already. Owners are those of what is not durable.
-func (l *lane) ends(w *work, err error, owners []int) error {
+// ends is the error that ends a delivery because of err: a message is refused, the one
+// so many behind what is durable, or, R2, what failed may be stored already.
+func (l *lane) ends(err error) (ended error, behind int) {
 	if refused, ok := errors.AsType[*MessageError](err); ok {
-		w.refused = owners[min(max(refused.At, 0), len(owners)-1)]
-		return err
+		return err, max(refused.At, 0)
 	}
 	if !l.once || errors.Is(err, ErrUnsent) {
-		return nil
+		return nil, 0
 	}
 	l.failed(SinkFailure, err)
-	return errUnknown
+	return errUnknown, 0
 }
 
 // count counts the messages from..to that the function processed.
