@@ -8,8 +8,9 @@ func configSchema() schema.Schema {
 	return schema.Schema{
 		MarkdownDescription: "Streams, functions and connectors as code, on a platform embedded in this provider or on Apache Pulsar.",
 		Attributes: map[string]schema.Attribute{
-			"local":  localSchema(),
-			"pulsar": pulsarSchema(),
+			"local":       localSchema(),
+			"pulsar":      pulsarSchema(),
+			"connections": connectionsSchema(),
 			"tenant": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "The tenant of resources that name none. Defaults to `public`.",
@@ -50,21 +51,96 @@ func localSchema() schema.Attribute {
 func pulsarSchema() schema.Attribute {
 	return schema.SingleNestedAttribute{
 		Optional: true,
-		MarkdownDescription: "An Apache Pulsar cluster, spoken to through its admin REST API: topics live there, " +
-			"and functions and connectors run on its own function workers.",
-		Attributes: map[string]schema.Attribute{
-			"admin_url": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "The address of the admin REST API, for example `http://localhost:8080`.",
+		MarkdownDescription: "An Apache Pulsar cluster. Tenants, namespaces and topics live there, managed through its admin REST API. " +
+			"With `local` beside it, functions and connectors run on this machine and their streams are on the cluster; " +
+			"alone, they run on the cluster's own function workers. " +
+			"What is left out is taken from the environment: `PULSAR_URL`, `PULSAR_ADMIN_URL`, `PULSAR_TOKEN_FILE`, `PULSAR_TOKEN`, " +
+			"`PULSAR_CA_FILE`, `PULSAR_CERT_FILE`, `PULSAR_KEY_FILE`. The environment alone configures nothing.",
+		Attributes: connectionAttributes("It is needed with `local`.", "It is needed."),
+	}
+}
+
+func connectionsSchema() schema.Attribute {
+	return schema.MapNestedAttribute{
+		Optional: true,
+		MarkdownDescription: "Further clusters by the names that `connection` of inputs and outputs refers to. They need `local` and `pulsar`. " +
+			"The embedded platform keeps them in files that only you can read, apart from those of other projects that use the same names; " +
+			"what changes in a token is used by running instances without a change of any resource.",
+		NestedObject: schema.NestedAttributeObject{
+			Attributes: connectionAttributes("It is needed.", "It is needed to prepare topics and subscriptions there."),
+		},
+	}
+}
+
+// connectionAttributes say how one cluster is reached.
+func connectionAttributes(service, admin string) map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"service_url": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "The address of the brokers: `pulsar://host:6650`, or `pulsar+ssl://host:6651` with TLS; " +
+				"several hosts are separated by commas. " + service,
+		},
+		"admin_url": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "The address of the admin REST API, for example `http://localhost:8080`. " + admin,
+		},
+		"token": schema.StringAttribute{
+			Optional:            true,
+			Sensitive:           true,
+			MarkdownDescription: "A token to authenticate with. Prefer `token_file`, which names no secret.",
+		},
+		"token_file": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "A file that holds the token. It is read whenever something connects, so that a renewed token is used at once. " +
+				"It conflicts with `token` and `oauth2`.",
+		},
+		"tls": schema.SingleNestedAttribute{
+			Optional:            true,
+			MarkdownDescription: "How TLS is done. Files are read whenever something connects.",
+			Attributes: map[string]schema.Attribute{
+				"ca_file": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "The authorities that are trusted, in PEM. Defaults to those of the system.",
+				},
+				"cert_file": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "The client's certificate, in PEM, with `key_file`.",
+				},
+				"key_file": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "The key of the client's certificate, in PEM.",
+				},
+				"insecure": schema.BoolAttribute{
+					Optional:            true,
+					MarkdownDescription: "Whether any certificate is accepted. Who is in between can read and change everything.",
+				},
+				"any_hostname": schema.BoolAttribute{
+					Optional:            true,
+					MarkdownDescription: "Whether the certificate may be that of another host, if a trusted authority signed it.",
+				},
 			},
-			"token": schema.StringAttribute{
-				Optional:            true,
-				Sensitive:           true,
-				MarkdownDescription: "A token to authenticate with. It conflicts with `token_file`.",
-			},
-			"token_file": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "A file that holds the token. It conflicts with `token`.",
+		},
+		"oauth2": schema.SingleNestedAttribute{
+			Optional: true,
+			MarkdownDescription: "OAuth 2.0 with client credentials. Streams reached so use the compatible data path. " +
+				"It conflicts with `token` and `token_file`.",
+			Attributes: map[string]schema.Attribute{
+				"issuer_url": schema.StringAttribute{
+					Required:            true,
+					MarkdownDescription: "The address of the issuer.",
+				},
+				"audience": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "The audience that the token is for.",
+				},
+				"scope": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "The scopes, separated by spaces.",
+				},
+				"key_file": schema.StringAttribute{
+					Required:            true,
+					MarkdownDescription: "A JSON file with `client_id` and `client_secret`.",
+				},
 			},
 		},
 	}

@@ -10,17 +10,19 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/local"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/provider/tfx"
 )
 
 // model is the provider's block as Terraform hands it over.
 type model struct {
-	Local     types.Object `tfsdk:"local"`
-	Pulsar    types.Object `tfsdk:"pulsar"`
-	Tenant    types.String `tfsdk:"tenant"`
-	Namespace types.String `tfsdk:"namespace"`
-	Owner     types.String `tfsdk:"owner"`
+	Local       types.Object `tfsdk:"local"`
+	Pulsar      types.Object `tfsdk:"pulsar"`
+	Connections types.Map    `tfsdk:"connections"`
+	Tenant      types.String `tfsdk:"tenant"`
+	Namespace   types.String `tfsdk:"namespace"`
+	Owner       types.String `tfsdk:"owner"`
 }
 
 type localModel struct {
@@ -28,23 +30,20 @@ type localModel struct {
 	IdleTimeout types.String `tfsdk:"idle_timeout"`
 }
 
-type pulsarModel struct {
-	AdminURL  types.String `tfsdk:"admin_url"`
-	Token     types.String `tfsdk:"token"`
-	TokenFile types.String `tfsdk:"token_file"`
-}
+// onRunner reports whether our runner on this machine has its streams on a Pulsar. An
+// object that is unknown counts as configured.
+func (m model) onRunner() bool { return !m.Local.IsNull() && !m.Pulsar.IsNull() }
 
 // validate looks at what is known already.
 func (m model) validate(ctx context.Context, diags *diag.Diagnostics) {
-	if !m.Local.IsNull() && !m.Pulsar.IsNull() {
-		diags.AddAttributeError(path.Root("pulsar"), "Two platforms are configured",
-			"Streams on Pulsar with instances on this machine are not supported by this version of the provider. Configure either local or pulsar.")
-	}
 	m.idleTimeout(ctx, diags)
-	p := m.pulsar(ctx, diags)
-	if !p.Token.IsNull() && !p.TokenFile.IsNull() {
-		diags.AddAttributeError(path.Root("pulsar").AtName("token_file"), "Two tokens are configured",
-			"Configure either token or token_file.")
+	m.pulsar(ctx, diags).validate(m.onRunner(), true, diags)
+	for name, r := range m.others(ctx, diags) {
+		if name == "" {
+			diags.AddAttributeError(r.at, "Connection has no name", "Name it: the unnamed connection is the one of the pulsar block.")
+			continue
+		}
+		r.validate(true, false, diags)
 	}
 }
 
@@ -58,7 +57,9 @@ func (m model) settings(ctx context.Context, diags *diag.Diagnostics) tfx.Settin
 		Platform:  spec.PlatformLocal,
 		Unknown:   m.unknown(ctx, diags),
 	}
-	if !m.Pulsar.IsNull() {
+	if m.onRunner() {
+		s.Platform, s.Connections = spec.PlatformRunner, m.names()
+	} else if !m.Pulsar.IsNull() {
 		s.Platform = spec.PlatformPulsar
 		return s
 	}
@@ -70,10 +71,18 @@ func (m model) settings(ctx context.Context, diags *diag.Diagnostics) tfx.Settin
 	return s
 }
 
+// names are the connections that components may name; nil while they are not known.
+func (m model) names() []string {
+	if m.Connections.IsUnknown() {
+		return nil
+	}
+	return append([]string{}, spec.SortedKeys(m.Connections.Elements())...)
+}
+
 // unknown names the first attribute that is needed to open the platform and is not
 // known yet.
 func (m model) unknown(ctx context.Context, diags *diag.Diagnostics) string {
-	l, p := m.local(ctx, diags), m.pulsar(ctx, diags)
+	l := m.local(ctx, diags)
 	for _, a := range []struct {
 		name  string
 		value interface{ IsUnknown() bool }
@@ -81,29 +90,44 @@ func (m model) unknown(ctx context.Context, diags *diag.Diagnostics) string {
 		{"local", m.Local},
 		{"local.data_dir", l.DataDir},
 		{"local.idle_timeout", l.IdleTimeout},
-		{"pulsar", m.Pulsar},
-		{"pulsar.admin_url", p.AdminURL},
-		{"pulsar.token", p.Token},
-		{"pulsar.token_file", p.TokenFile},
+		{"connections", m.Connections},
 		{"owner", m.Owner},
 	} {
 		if a.value.IsUnknown() {
 			return a.name
 		}
 	}
+	if name := m.pulsar(ctx, diags).unknown(); name != "" {
+		return name
+	}
+	others := m.others(ctx, diags)
+	for _, name := range spec.SortedKeys(others) {
+		if at := others[name].unknown(); at != "" {
+			return at
+		}
+	}
 	return ""
 }
 
 func (m model) config(ctx context.Context, version string, diags *diag.Diagnostics) Config {
-	l, p := m.local(ctx, diags), m.pulsar(ctx, diags)
-	return Config{
+	c := Config{
 		Version:     version,
-		DataDir:     l.DataDir.ValueString(),
+		Local:       m.Pulsar.IsNull() || !m.Local.IsNull(),
+		DataDir:     m.local(ctx, diags).DataDir.ValueString(),
 		IdleTimeout: m.idleTimeout(ctx, diags),
-		AdminURL:    p.AdminURL.ValueString(),
-		Token:       spec.NewSecret(p.Token.ValueString()),
-		TokenFile:   p.TokenFile.ValueString(),
 	}
+	if m.Pulsar.IsNull() || m.Pulsar.IsUnknown() {
+		return c
+	}
+	pulsar := m.pulsar(ctx, diags).connection()
+	c.Pulsar = &pulsar
+	for name, r := range m.others(ctx, diags) {
+		if c.Connections == nil {
+			c.Connections = map[string]local.Connection{}
+		}
+		c.Connections[name] = r.connection()
+	}
+	return c
 }
 
 func (m model) idleTimeout(ctx context.Context, diags *diag.Diagnostics) time.Duration {
@@ -126,8 +150,22 @@ func (m model) local(ctx context.Context, diags *diag.Diagnostics) localModel {
 	return nested[localModel](ctx, m.Local, diags)
 }
 
-func (m model) pulsar(ctx context.Context, diags *diag.Diagnostics) pulsarModel {
-	return nested[pulsarModel](ctx, m.Pulsar, diags)
+// pulsar is the pulsar block, with what the environment adds to it.
+func (m model) pulsar(ctx context.Context, diags *diag.Diagnostics) reach {
+	r := readReach(ctx, path.Root("pulsar"), m.Pulsar, diags)
+	r.environment()
+	return r
+}
+
+// others are the connections by their names, as far as they are known.
+func (m model) others(ctx context.Context, diags *diag.Diagnostics) map[string]reach {
+	all := map[string]reach{}
+	for name, v := range m.Connections.Elements() {
+		if o, ok := v.(types.Object); ok {
+			all[name] = readReach(ctx, path.Root("connections").AtMapKey(name), o, diags)
+		}
+	}
+	return all
 }
 
 // nested reads an object; one that is absent or unknown says nothing.

@@ -42,6 +42,9 @@ func definition(kind spec.Kind) tfx.Definition[spec.Component] {
 			c.Kind = kind
 			return spec.Honour(p, c)
 		},
+		Connections: func(configured []string, c spec.Component) []spec.Problem {
+			return spec.CheckConnections(c, configured)
+		},
 		Runs: true,
 	}
 }

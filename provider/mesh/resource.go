@@ -32,7 +32,12 @@ func definition() tfx.Definition[spec.Mesh] {
 			return catalog.NewMeshClient(c.Components)
 		},
 		Parents: tfx.InTenantAndMore,
-		Honour:  honour,
+		Honour: func(p spec.Platform, m spec.Mesh) []spec.Problem {
+			return eachMember(m, func(c spec.Component) []spec.Problem { return spec.Honour(p, c) })
+		},
+		Connections: func(configured []string, m spec.Mesh) []spec.Problem {
+			return eachMember(m, func(c spec.Component) []spec.Problem { return spec.CheckConnections(c, configured) })
+		},
 		Runs:    true,
 		InPlace: true,
 	}
@@ -56,14 +61,14 @@ func components() map[string]schema.Attribute {
 	return attrs
 }
 
-// honour says what the platform cannot honour in any component.
-func honour(p spec.Platform, m spec.Mesh) []spec.Problem {
+// eachMember collects what is wrong with any component, at its place in the mesh.
+func eachMember(m spec.Mesh, wrong func(spec.Component) []spec.Problem) []spec.Problem {
 	var problems []spec.Problem
 	for _, word := range spec.SortedKeys(words()) {
 		kind := words()[word]
 		members := m.Components(kind)
 		for _, key := range spec.SortedKeys(members) {
-			for _, problem := range spec.Honour(p, m.Member(kind, key, members[key])) {
+			for _, problem := range wrong(m.Member(kind, key, members[key])) {
 				problem.Path = join(spec.Path(word).Key(key), problem.Path)
 				problems = append(problems, problem)
 			}

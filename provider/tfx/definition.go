@@ -29,6 +29,9 @@ type Definition[S any] struct {
 	// Honour says what of the spec, as the user wrote it, a platform cannot honour; nil
 	// for kinds that run nothing.
 	Honour func(spec.Platform, S) []spec.Problem
+	// Connections says which of the connections that the spec names are none of those
+	// that are configured; nil for kinds that name none.
+	Connections func(configured []string, s S) []spec.Problem
 	// Runs kinds have instances to wait for.
 	Runs bool
 	// InPlace kinds carry out every change of their settings without being replaced.

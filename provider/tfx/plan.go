@@ -105,7 +105,11 @@ func (m *managed[S]) honour(req resource.ModifyPlanRequest, resp *resource.Modif
 	if err != nil {
 		return // validation said so
 	}
-	problems := visible(m.Honour(m.session.Platform, wrote), holes)
+	problems := m.Honour(m.session.Platform, wrote)
+	if m.Connections != nil && m.session.Connections != nil {
+		problems = append(problems, m.Connections(m.session.Connections, wrote)...)
+	}
+	problems = visible(problems, holes)
 	report(&resp.Diagnostics, problems)
 }
 

@@ -26,6 +26,9 @@ type Settings struct {
 	BaseDir string
 	// Platform is where instances run; empty while unknown.
 	Platform spec.Platform
+	// Connections are the names that components may reach streams by; nil where none
+	// are, or while they are not known.
+	Connections []string
 	// Unknown names what of the platform's configuration is not known yet; "" is
 	// nothing. Nothing can be opened meanwhile.
 	Unknown string

@@ -30,9 +30,9 @@ type Platform struct {
 	// Clusters makes what prepares the streams of a Pulsar; nil refuses them.
 	Clusters func(wire.Broker) (Cluster, error)
 
-	BaseDir    string // what relative paths of connectors start at
-	RunDir     string // scratch of components that run outside the supervisor
-	Log        *slog.Logger
+	BaseDir string // what relative paths of connectors start at
+	RunDir  string // scratch of components that run outside the supervisor
+	Log     *slog.Logger
 
 	// tree is held for reading while something is put into a namespace, for writing
 	// while a namespace or a tenant is taken away.
