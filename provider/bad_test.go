@@ -77,12 +77,19 @@ func TestBadConfiguration(t *testing.T) {
 }
 
 func TestBadProviderConfiguration(t *testing.T) {
+	noPulsarVariables(t)
 	cases := map[string]struct {
 		config object
 		at     string
 	}{
-		"TwoPlatforms": {object{"local": object{}, "pulsar": object{"admin_url": "http://localhost:8080"}}, "pulsar"},
-		"TwoTokens":    {object{"pulsar": object{"admin_url": "http://localhost:8080", "token": "a", "token_file": "b"}}, "pulsar.token_file"},
+		"NoServiceURL": {object{"local": object{}, "pulsar": object{"admin_url": "http://localhost:8080"}}, "pulsar.service_url"},
+		"NoAdminURL":   {object{"pulsar": object{}}, "pulsar.admin_url"},
+		"BadAdminURL":  {object{"pulsar": object{"admin_url": "localhost:8080"}}, "pulsar.admin_url"},
+		"UserInURL":    {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://me:secret@localhost"}}, "pulsar.service_url"},
+		"TwoTokens":    {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://localhost", "token": "a", "token_file": "b"}}, "pulsar.token_file"},
+		"HalfKeyPair":  {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://localhost", "tls": object{"cert_file": "c"}}}, "pulsar.tls.cert_file"},
+		"Connection":   {object{"connections": object{"eu": object{"service_url": "http://localhost"}}}, `connections["eu"].service_url`},
+		"Nameless":     {object{"connections": object{"": object{"service_url": "pulsar://localhost"}}}, `connections[""]`},
 		"Duration":     {object{"local": object{"idle_timeout": "soon"}}, "local.idle_timeout"},
 	}
 	for name, tc := range cases {
