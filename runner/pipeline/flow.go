@@ -1,6 +1,10 @@
 package pipeline
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io"
+)
 
 // depth is how many batches of one lane are between their read and their settlement.
 const depth = 8
@@ -43,16 +47,25 @@ func (l *lane) flow(ctx, read context.Context) error {
 
 // front reads, invokes and sends until reading ends.
 func (f *flow) front(ctx, read context.Context) error {
-	for {
+	for begun := false; ; {
 		var w *work
 		select {
 		case w = <-f.free:
 		case <-read.Done():
 			return f.stopped(ctx)
 		}
-		if err := f.next(ctx, read, w); err != nil {
+		err := f.next(ctx, read, w)
+		if begun && errors.Is(err, io.EOF) {
+			// What is under way may come again.
+			f.free <- w
+			f.rest(read)
+			begun = false
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		begun = true
 		if err := f.begin(ctx, w); err != nil {
 			f.done(w, err)
 			return err
@@ -65,6 +78,21 @@ func (f *flow) front(ctx, read context.Context) error {
 		case <-w.slow:
 		case <-f.ended:
 		}
+	}
+}
+
+// rest waits until nothing is under way.
+func (f *flow) rest(read context.Context) {
+	var all [depth]*work
+	for i := range all {
+		select {
+		case all[i] = <-f.free:
+		case <-read.Done():
+			return
+		}
+	}
+	for _, w := range all {
+		f.free <- w
 	}
 }
 

@@ -150,7 +150,11 @@ func (l *lane) next(ctx, read context.Context, w *work) error {
 			if l.hand != nil {
 				l.hands.learn(l.hand, b.Messages)
 			}
-			return l.whole(b)
+			if err := l.whole(b); err != nil {
+				w.hold.release()
+				return err
+			}
+			return nil
 		}
 		w.hold.release()
 		switch {

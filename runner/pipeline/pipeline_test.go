@@ -47,7 +47,7 @@ func newFixture(messages int) *fixture {
 	f.config = pipeline.Config{
 		Source:       &runnertest.MemorySource{Lanes: []*runnertest.MemoryLane{f.lane}},
 		Functions:    runnertest.Each(runnertest.Echo),
-		Sink:         f.sink,
+		Sink:         sinkOf(f.sink),
 		DeadLetter:   f.dead,
 		Delivery:     wire.Delivery{Guarantee: "atleast_once", MaxRetries: 3, BackoffMs: 1, MaxBackoffMs: 2},
 		Limits:       wire.Limits{BatchMessages: 4},

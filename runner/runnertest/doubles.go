@@ -171,6 +171,7 @@ type MemorySink struct {
 	Before func(write int, out []pipeline.Message) (n int, err error)
 
 	mu     sync.Mutex
+	lanes  sync.Mutex // of senders
 	writes int
 	kept   []pipeline.Message
 	Closed int
