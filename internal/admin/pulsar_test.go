@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,15 +13,13 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine/enginetest"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 )
 
 // realPulsar is a Pulsar of its own, named by the environment, with a fresh namespace.
 func realPulsar(t *testing.T, namespace string) catalog.Clients {
 	t.Helper()
-	url := os.Getenv("FUNCTIONMESH_TEST_PULSAR_ADMIN_URL")
-	if url == "" {
-		t.Skip("FUNCTIONMESH_TEST_PULSAR_ADMIN_URL names no Pulsar")
-	}
+	url := pulsartest.Need(t).AdminURL
 	clients, err := admin.New(admin.Options{URL: url, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +39,7 @@ func realPulsar(t *testing.T, namespace string) catalog.Clients {
 	return clients
 }
 
-func TestTopicsOnAPulsar(t *testing.T) {
+func TestPulsarHoldsTopics(t *testing.T) {
 	topic := spec.Topic{Tenant: "public", Namespace: "fm-flows", Name: "orders é", Partitions: new(2), Properties: map[string]string{"a": "1"}}
 	changed := topic.Clone()
 	changed.Properties = map[string]string{"a": "2", "b": "x y"}
@@ -53,11 +52,11 @@ func TestTopicsOnAPulsar(t *testing.T) {
 	})
 }
 
-func TestNamespacesOnAPulsar(t *testing.T) {
+func TestPulsarHoldsNamespaces(t *testing.T) {
 	namespaceLife(t, realPulsar(t, "fm-other").Namespaces, "")
 }
 
-func TestTenantsOnAPulsar(t *testing.T) {
+func TestPulsarHoldsTenants(t *testing.T) {
 	public, err := realPulsar(t, "fm-tenants").Tenants.Observe(t.Context(), engine.Key{Kind: "tenant", Name: "public"})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +79,7 @@ func TestTenantsOnAPulsar(t *testing.T) {
 
 // A topic that the broker made on first use becomes ours; one that cannot become what
 // is wanted says how to order the creation.
-func TestTopicsMadeByAPulsarAreClaimed(t *testing.T) {
+func TestPulsarTopicsMadeOnFirstUseAreClaimed(t *testing.T) {
 	clients := realPulsar(t, "fm-claims")
 	e := catalog.Topic().Engine(clients.Topics)
 	object := func(name string, partitions *int, owner string) engine.Object[spec.Topic] {
@@ -110,11 +109,15 @@ func TestTopicsMadeByAPulsarAreClaimed(t *testing.T) {
 	}
 }
 
-// FUNCTIONMESH_TEST_PULSAR_JAR is Pulsar's own jar of example functions.
-func TestFunctionsOnAPulsar(t *testing.T) {
+// The functions are those of Pulsar's own jar of examples: that of its distribution, or
+// the one that FUNCTIONMESH_TEST_PULSAR_JAR names.
+func TestPulsarHoldsFunctions(t *testing.T) {
 	jar := os.Getenv("FUNCTIONMESH_TEST_PULSAR_JAR")
+	if dist := os.Getenv("TESTPULSAR_DIST"); jar == "" && dist != "" {
+		jar = filepath.Join(dist, "examples", "api-examples.jar")
+	}
 	if jar == "" {
-		t.Skip("FUNCTIONMESH_TEST_PULSAR_JAR names no jar")
+		t.Skip("neither FUNCTIONMESH_TEST_PULSAR_JAR nor TESTPULSAR_DIST leads to a jar")
 	}
 	clients := realPulsar(t, "fm-functions")
 	entity := catalog.Component(spec.KindFunction)

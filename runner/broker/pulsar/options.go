@@ -1,7 +1,6 @@
 package pulsar
 
 import (
-	"context"
 	"log/slog"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
@@ -22,14 +21,11 @@ type SourceOptions struct {
 
 // SinkOptions say where a Sink writes.
 type SinkOptions struct {
-	Broker    wire.Broker
-	Output    wire.Output    // Topic "": only messages that name their topic can be written
-	Component wire.Component // its tenant and namespace qualify short topic names of messages
-	Instance  wire.Instance
-	Delivery  wire.Delivery // the guarantee, the epoch and what is forwarded of the input
-	// InputEnd, with effectively_once, is the newest entry of an input partition: Source.End.
-	// Nil: what the broker has stored is not compared with it.
-	InputEnd   func(ctx context.Context, topic string, partition int) (ledger, entry int64, err error)
+	Broker     wire.Broker
+	Output     wire.Output    // Topic "": only messages that name their topic can be written
+	Component  wire.Component // its tenant and namespace qualify short topic names of messages
+	Instance   wire.Instance
+	Delivery   wire.Delivery   // the guarantee, the epoch and what is forwarded of the input
 	DeadLetter bool            // may use the room in a message that is kept free for dead letters
 	Report     func(err error) // repeats that the broker dropped; nil: only logged
 	Name       string          // how the broker lists the producers, with a number of their own

@@ -2,92 +2,115 @@ package frame
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 const (
 	null        = 0xffffffff
-	metaLen     = 40 // fixed part of a meta
-	outputLen   = 24 // fixed part of an output
+	hasMetas    = 1  // flag of a batch
+	headLen     = 13 // id, n and flags of a batch
+	fixedLen    = 72 // fixed part of a meta
 	propertyLen = 8  // fixed part of a property
 	countersLen = 12 // id and n
-	idLen       = 64 // enough for any message id
 )
 
-// BatchSize returns how many bytes AppendBatch will append for in.
-func BatchSize(in []pipeline.Message) int64 {
-	n := int64(countersLen)
+// appendValues appends the two columns that every batch has.
+func appendValues(dst []byte, in []pipeline.Message) []byte {
+	lengths := len(dst)
+	dst = slices.Grow(dst, 4*len(in))[:lengths+4*len(in)]
 	for i := range in {
-		m := &in[i]
-		n += int64(8+metaLen) + int64(len(m.Value)+len(m.Topic)+len(m.ID())+len(m.Key))
-		for k, v := range m.Properties {
-			n += int64(propertyLen + len(k) + len(v))
-		}
-	}
-	return n
-}
-
-// AppendBatch appends the BATCH payload of in to dst. Callers bound BatchSize first,
-// so lengths fit 32 bits.
-func AppendBatch(dst []byte, id uint64, in []pipeline.Message) []byte {
-	be := binary.BigEndian
-	dst = be.AppendUint64(dst, id)
-	dst = appendLen(dst, len(in))
-	for i := range in {
-		dst = appendBytesLen(dst, in[i].Value)
-	}
-	for i := range in {
-		dst = appendLen(dst, metaSize(&in[i]))
-	}
-	for i := range in {
-		dst = append(dst, in[i].Value...)
-	}
-	for i := range in {
-		dst = appendMeta(dst, &in[i])
-	}
-	return dst
-}
-
-func metaSize(m *pipeline.Message) int {
-	n := metaLen + len(m.Topic) + len(m.ID()) + len(m.Key)
-	for k, v := range m.Properties {
-		n += propertyLen + len(k) + len(v)
-	}
-	return n
-}
-
-func appendMeta(dst []byte, m *pipeline.Message) []byte {
-	be := binary.BigEndian
-	dst = appendLen(dst, m.Partition)
-	dst = appendLen(dst, int(m.Redelivery))
-	dst = be.AppendUint64(dst, uint64(m.EventTime))   //nolint:gosec // two's complement is the layout
-	dst = be.AppendUint64(dst, uint64(m.PublishTime)) //nolint:gosec // two's complement is the layout
-	dst = appendLen(dst, len(m.Topic))
-	var b [idLen]byte
-	id := m.AppendID(b[:0])
-	dst = appendLen(dst, len(id))
-	dst = appendBytesLen(dst, m.Key)
-	dst = appendLen(dst, len(m.Properties))
-	dst = append(dst, m.Topic...)
-	dst = append(dst, id...)
-	dst = append(dst, m.Key...)
-	for k, v := range m.Properties {
-		dst = appendLen(dst, len(k))
-		dst = appendLen(dst, len(v))
-		dst = append(dst, k...)
+		v := in[i].Value
+		binary.BigEndian.PutUint32(dst[lengths+4*i:], size(v))
 		dst = append(dst, v...)
 	}
 	return dst
 }
 
-func appendLen(dst []byte, n int) []byte {
-	return binary.BigEndian.AppendUint32(dst, uint32(n)) //nolint:gosec // bounded by the frame limit
+// topics gives every topic and schema version of a batch a number. A batch has few,
+// and neighbours have the same.
+type topics struct {
+	names []string
+	last  int
 }
 
-func appendBytesLen(dst, b []byte) []byte {
-	if b == nil {
-		return binary.BigEndian.AppendUint32(dst, null)
+func (t *topics) number(name string) int {
+	if len(t.names) > 0 && t.names[t.last] == name {
+		return t.last
 	}
-	return appendLen(dst, len(b))
+	if t.last = slices.Index(t.names, name); t.last < 0 {
+		t.names, t.last = append(t.names, name), len(t.names)
+	}
+	return t.last
+}
+
+// appendMetas appends the topics, the fixed parts, and then the variable parts.
+func appendMetas(dst []byte, in []pipeline.Message) []byte {
+	var t topics
+	for i := range in {
+		t.number(in[i].Topic)
+	}
+	dst = appendLen(dst, len(t.names))
+	for _, name := range t.names {
+		dst = append(appendLen(dst, len(name)), name...)
+	}
+	fixed := len(dst)
+	dst = slices.Grow(dst, fixedLen*len(in))[:fixed+fixedLen*len(in)]
+	rest := len(dst)
+	for i := range in {
+		m := &in[i]
+		putFixed(dst[fixed+fixedLen*i:], m, t.number(m.Topic), len(dst)-rest)
+		dst = appendVariable(dst, m)
+	}
+	return dst
+}
+
+//nolint:gosec // two's complement is the layout, and sizes are bounded by the frame limit
+func putFixed(dst []byte, m *pipeline.Message, topic, at int) {
+	be := binary.BigEndian
+	be.PutUint32(dst, uint32(topic))
+	be.PutUint32(dst[4:], uint32(partition(m)))
+	be.PutUint32(dst[8:], uint32(m.Redelivery))
+	be.PutUint32(dst[12:], uint32(m.Position.Index))
+	be.PutUint32(dst[16:], uint32(m.Position.Count))
+	be.PutUint64(dst[20:], uint64(m.Position.Ledger))
+	be.PutUint64(dst[28:], uint64(m.Position.Entry))
+	be.PutUint64(dst[36:], uint64(m.EventTime))
+	be.PutUint64(dst[44:], uint64(m.PublishTime))
+	be.PutUint32(dst[52:], size(m.Key))
+	be.PutUint32(dst[56:], size(m.Schema))
+	be.PutUint32(dst[60:], uint32(len(m.Properties)))
+	be.PutUint32(dst[64:], uint32(at))
+	be.PutUint32(dst[68:], 0)
+}
+
+// partition is -1 where the broker knows none.
+func partition(m *pipeline.Message) int {
+	if m.Unpartitioned {
+		return -1
+	}
+	return m.Partition
+}
+
+func size(b []byte) uint32 {
+	if b == nil {
+		return null
+	}
+	return uint32(len(b)) //nolint:gosec // bounded by the frame limit
+}
+
+func appendVariable(dst []byte, m *pipeline.Message) []byte {
+	dst = append(append(dst, m.Key...), m.Schema...)
+	if len(m.Properties) > 0 {
+		for k, v := range m.Properties {
+			dst = appendProperty(dst, k, v)
+		}
+	}
+	return dst
+}
+
+func appendProperty(dst []byte, name, value string) []byte {
+	dst = appendLen(appendLen(dst, len(name)), len(value))
+	return append(append(dst, name...), value...)
 }

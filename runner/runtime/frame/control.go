@@ -11,7 +11,7 @@ import (
 // range overlaps is used at the highest common version.
 const (
 	MinProtocol = 1
-	MaxProtocol = 1
+	MaxProtocol = 2
 )
 
 // Hello is the first word of a worker.
@@ -39,12 +39,17 @@ type Start struct {
 	UserConfig  json.RawMessage   `json:"user_config,omitempty"`
 	Secrets     map[string]string `json:"secrets,omitempty"`
 	Limits      Limits            `json:"limits"`
+
+	// From protocol 2 on.
+	Manual bool `json:"manual,omitempty"` // user code acknowledges by itself
+	Log    bool `json:"log,omitempty"`    // records of the logger are wanted in frames too
 }
 
 // Topic is a full topic name and the label of its schema: "", bytes, string or json.
 type Topic struct {
-	Topic  string `json:"topic"`
-	Schema string `json:"schema,omitempty"`
+	Topic      string `json:"topic"`
+	Schema     string `json:"schema,omitempty"`
+	Partitions int    `json:"partitions,omitempty"` // 0: unpartitioned
 }
 
 // Limits are what the worker itself must know of its bounds.
@@ -55,7 +60,8 @@ type Limits struct {
 
 // Ready answers Start.
 type Ready struct {
-	Batch bool `json:"batch,omitempty"` // user code takes whole batches, so the time limit is n times the limit of one
+	Batch      bool `json:"batch,omitempty"`       // user code takes whole batches, so the time limit is n times the limit of one
+	ValuesOnly bool `json:"values_only,omitempty"` // user code sees nothing but values, so that nothing else need be sent
 }
 
 // Failed answers Start when user code cannot be loaded.
@@ -71,12 +77,13 @@ func NewStart(f wire.File) Start {
 		Mesh: f.Component.Mesh, InstanceID: f.Instance.ID, Parallelism: f.Instance.Parallelism,
 		Secrets: f.Secrets, Inputs: []Topic{},
 		Limits: Limits{CallTimeoutMs: f.Limits.CallTimeoutMs, MaxFrameBytes: DefaultMaxFrame},
+		Manual: f.Delivery.Guarantee == "manual", Log: f.LogTopic != nil,
 	}
 	for _, in := range f.Source.Inputs {
-		s.Inputs = append(s.Inputs, Topic{Topic: in.Topic, Schema: in.Schema})
+		s.Inputs = append(s.Inputs, Topic{Topic: in.Topic, Schema: in.Schema, Partitions: in.Partitions})
 	}
 	if out := f.Sink.Output; out != nil {
-		s.Output = &Topic{Topic: out.Topic, Schema: out.Schema}
+		s.Output = &Topic{Topic: out.Topic, Schema: out.Schema, Partitions: out.Partitions}
 	}
 	if fn := f.Function; fn != nil {
 		s.Version, s.Class, s.File = fn.SHA256, fn.Class, fn.File

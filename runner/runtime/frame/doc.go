@@ -18,35 +18,45 @@
 //
 //	1 HELLO     worker -> instance  JSON Hello: the versions the worker speaks
 //	2 START     instance -> worker  JSON Start: the version chosen and everything user code may ask for
-//	3 READY     worker -> instance  JSON Ready: user code is loaded
+//	3 READY     worker -> instance  JSON Ready: user code is loaded, and what of messages it needs
 //	4 FAILED    worker -> instance  JSON Failed: it cannot be loaded
 //	5 BATCH     instance -> worker  binary
 //	6 RESULTS   worker -> instance  binary, answers one BATCH
 //	7 STOP      instance -> worker  empty: finish and exit; end of file means the same
 //	8 PROGRESS  worker -> instance  u64 batch id, u32 index of the message at work; sent
 //	                                every quarter of the time limit when START sets one
+//	9 LOG       worker -> instance  u64 batch id, log: records that do not wait for their batch
 //
-// The worker speaks first. A module has no frames: functionmesh_start takes the START
-// payload, functionmesh_process takes a BATCH payload and returns a RESULTS payload.
+// The worker speaks first. A BATCH may be sent before the one before it is answered;
+// answers come in the order of batches. A module has no frames: functionmesh_start takes
+// the START payload, functionmesh_process takes a BATCH payload and returns a RESULTS
+// payload.
 //
-// # BATCH
+// # Protocol 2: BATCH
 //
 // Columns, so that a reader finds all values with one pass over one array and decodes
-// the rest of a message only when user code asks for it. NULL is the length 0xffffffff.
+// the rest of a message only when user code asks for it. Code that said in READY that it
+// sees values only gets no metas. NULL is the length 0xffffffff.
 //
 //	u64 batch id
 //	u32 n
+//	u8  flags       1: metas follow
 //	u32 [n]  length of each value, or NULL
-//	u32 [n]  length of each meta
 //	    [n]  values
-//	    [n]  metas
+//	    metas
 //
-//	meta:  u32 partition, u32 redelivery, i64 event time, i64 publish time (ms),
-//	       u32 topic length, u32 id length, u32 key length or NULL, u32 number of properties,
-//	       topic, id, key, properties
+//	metas:  u32 number of topics, topics, fixed [n], variable [n]
+//	topic:  u32 length, full name without partition
+//	fixed:  u32 number of its topic, i32 partition (-1: none), u32 redelivery,
+//	        i32 index in its entry, i32 messages of its entry (0: stored alone),
+//	        i64 ledger (below 0: none, entry alone numbers messages), i64 entry,
+//	        i64 event time, i64 publish time (ms), u32 key length or NULL, u32 schema
+//	        length or NULL, u32 number of properties, u32 where its variable part begins
+//	        after the first one's begin, u32 0
+//	variable:  key, schema version, properties
 //	property:  u32 name length, u32 value length, name, value
 //
-// # RESULTS
+// # Protocol 2: RESULTS
 //
 //	u64 batch id
 //	u32 n        the batch's n
@@ -54,6 +64,8 @@
 //	u32 [n]  length of each body
 //	    [n]  bodies
 //	u32 number of metrics, metrics
+//	u32 number of acks, acks       in the order of their messages
+//	log
 //
 //	kind 0  nothing to publish, no body
 //	kind 1  one message to the configured output with the input's key and event time; body = value
@@ -63,4 +75,18 @@
 //	output:  u32 topic length (0: the configured output), i64 event time, u32 key length or NULL,
 //	         u32 value length or NULL, u32 number of properties, topic, key, value, properties
 //	metric:  u32 name length, u32 number of observations, name, f64 [observations]
+//	ack:     u32 index of the message at work, u8 1 for a negative one, u32 topic length, i32 partition,
+//	         i64 ledger, i64 entry, i32 index, i32 count, topic; only with the guarantee manual
+//	log:     u32 number of records, records
+//	record:  u8 Level, u32 index of the message at work or NULL, i64 time (ms), u32 length, UTF-8 text
+//
+// # Protocol 1
+//
+// BATCH has every meta, each with its topic and the text of its id; RESULTS end after
+// the metrics.
+//
+//	u64 batch id, u32 n, u32 [n] length of each value or NULL, u32 [n] length of each meta, values, metas
+//	meta:  u32 partition, u32 redelivery, i64 event time, i64 publish time (ms),
+//	       u32 topic length, u32 id length, u32 key length or NULL, u32 number of properties,
+//	       topic, id, key, properties
 package frame

@@ -20,6 +20,7 @@ const (
 	TypeResults
 	TypeStop
 	TypeProgress
+	TypeLog
 )
 
 // DefaultMaxFrame bounds a frame in both directions unless the instance sets another
@@ -54,26 +55,42 @@ func Finish(dst []byte, start int) []byte {
 	return dst
 }
 
-// Read reads one frame of at most limit bytes. The payload is freshly allocated and
-// the caller's to keep. io.EOF means the end between two frames.
-func Read(r io.Reader, limit int) (Type, []byte, error) {
+// ReadHead reads a frame's header and returns how many bytes of payload follow, at most
+// limit. io.EOF means the end between two frames.
+func ReadHead(r io.Reader, limit int) (Type, int, error) {
 	var head [headerLen]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, nil, err
+		return 0, 0, err
 	}
 	n := int64(binary.BigEndian.Uint32(head[:])) - 1
 	t := Type(head[4])
 	switch {
 	case n < 0:
-		return 0, nil, fmt.Errorf("%w: length 0", ErrMalformed)
+		return 0, 0, fmt.Errorf("%w: length 0", ErrMalformed)
 	case n > int64(limit):
-		return t, nil, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, n, limit)
+		return t, 0, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, n, limit)
+	}
+	return t, int(n), nil
+}
+
+// ReadPayload fills payload, which ReadHead said how long it is.
+func ReadPayload(r io.Reader, payload []byte) error {
+	_, err := io.ReadFull(r, payload)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Read reads one frame of at most limit bytes. The payload is freshly allocated and
+// the caller's to keep. io.EOF means the end between two frames.
+func Read(r io.Reader, limit int) (Type, []byte, error) {
+	t, n, err := ReadHead(r, limit)
+	if err != nil {
+		return t, nil, err
 	}
 	payload := make([]byte, n)
-	if _, err := io.ReadFull(r, payload); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
+	if err := ReadPayload(r, payload); err != nil {
 		return t, nil, err
 	}
 	return t, payload, nil

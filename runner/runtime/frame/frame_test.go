@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -45,7 +46,7 @@ func wantGolden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// messages are what batch.bin holds. A message has at most one property: maps have no
+// messages are what batch1.bin holds. A message has at most one property: maps have no
 // order.
 func messages() []pipeline.Message {
 	return []pipeline.Message{
@@ -56,38 +57,106 @@ func messages() []pipeline.Message {
 	}
 }
 
-func TestBatchIsGolden(t *testing.T) {
+// messages2 are what batch2.bin holds: with all that protocol 2 adds.
+func messages2() []pipeline.Message {
 	in := messages()
-	got := frame.AppendBatch(nil, 7, in)
-	wantGolden(t, "batch.bin", got)
-	if size := frame.BatchSize(in); size != int64(len(got)) {
-		t.Errorf("BatchSize is %d, the batch has %d bytes", size, len(got))
+	in[0].Position.Index, in[0].Position.Count, in[0].Schema = 1, 4, []byte{0, 9}
+	in[1].Topic, in[1].Unpartitioned = "persistent://public/default/other", true
+	in[2].Position = pipeline.Numbered(77)
+	in[2].Schema = []byte{}
+	return in
+}
+
+func TestBatchIsGolden(t *testing.T) {
+	cases := map[string]struct {
+		codec frame.Codec
+		in    []pipeline.Message
+	}{
+		"batch1.bin":  {frame.Codec{Version: 1, ValuesOnly: true}, messages()},
+		"batch2.bin":  {frame.Codec{Version: 2}, messages2()},
+		"values2.bin": {frame.Codec{Version: 2, ValuesOnly: true}, messages2()},
+	}
+	for file, c := range cases {
+		t.Run(file, func(t *testing.T) { wantGolden(t, file, c.codec.AppendBatch(nil, 7, c.in)) })
+	}
+}
+
+func wantResults(key []byte, time int64) []pipeline.Result {
+	return []pipeline.Result{
+		{Outputs: []pipeline.Message{{Key: key, Value: []byte("päyload!"), EventTime: time}}},
+		{},
+		{Outputs: []pipeline.Message{
+			{Topic: "elsewhere", Key: []byte("key"), Value: nil, Properties: map[string]string{"a": "ä"}, EventTime: -5},
+			{Key: nil, Value: []byte{}},
+		}},
+		{Err: &frame.UserError{Text: "no: ä"}},
 	}
 }
 
 func TestResultsAreGolden(t *testing.T) {
-	got, err := frame.DecodeResults(read(t, "results.bin"), messages())
-	if err != nil {
-		t.Fatal(err)
+	metrics := []frame.Metric{{Name: "a", Values: []float64{1.5, math.Inf(1)}}, {Name: "ö", Values: []float64{-2}}}
+	one, two := wantResults([]byte("k\x00"), 1700000000123), wantResults([]byte("k\x00"), 1700000000123)
+	two[0].Acks = []pipeline.Ack{{Topic: "persistent://public/default/orders", Partition: 3, Position: pipeline.Position{Ledger: 12, Entry: 5, Index: 1, Count: 4}}}
+	two[3].Acks = []pipeline.Ack{
+		{Topic: "persistent://public/default/other", Position: pipeline.Position{Ledger: 12, Entry: 6}, Nack: true},
+		{Topic: "persistent://public/default/orders", Position: pipeline.Numbered(77)},
 	}
-	want := frame.Results{
-		ID: 7,
-		Results: []pipeline.Result{
-			{Outputs: []pipeline.Message{{Key: []byte("k\x00"), Value: []byte("päyload!"), EventTime: 1700000000123}}},
-			{},
-			{Outputs: []pipeline.Message{
-				{Topic: "elsewhere", Key: []byte("key"), Value: nil, Properties: map[string]string{"a": "ä"}, EventTime: -5},
-				{Key: nil, Value: []byte{}},
-			}},
-			{Err: &frame.UserError{Text: "no: ä"}},
-		},
-		Metrics: []frame.Metric{{Name: "a", Values: []float64{1.5, math.Inf(1)}}, {Name: "ö", Values: []float64{-2}}},
+	logs := []frame.LogRecord{
+		{Time: time.UnixMilli(1700000000789), Level: frame.Warn, Text: "wärn", Message: "12:5:3:1"},
+		{Time: time.UnixMilli(0), Level: frame.Info},
 	}
-	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
-		t.Error(d)
+	cases := map[string]struct {
+		version int
+		in      []pipeline.Message
+		want    frame.Results
+	}{
+		"results1.bin": {1, messages(), frame.Results{ID: 7, Results: one, Metrics: metrics}},
+		"results2.bin": {2, messages2(), frame.Results{ID: 7, Results: two, Metrics: metrics, Logs: logs}},
 	}
-	if got.Results[2].Outputs[0].Value != nil || got.Results[2].Outputs[1].Value == nil {
-		t.Error("null and empty were confused")
+	for file, c := range cases {
+		t.Run(file, func(t *testing.T) {
+			got := frame.Results{}
+			for range 2 { // the second time into used memory
+				got.Payload = read(t, file)
+				if err := (frame.Codec{Version: c.version}).Decode(c.in, &got); err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(c.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(frame.Results{}), cmpopts.IgnoreFields(frame.Results{}, "Payload")); d != "" {
+					t.Error(d)
+				}
+				if got.Results[2].Outputs[0].Value != nil || got.Results[2].Outputs[1].Value == nil {
+					t.Error("null and empty were confused")
+				}
+				if frame.Owner(got.Results) != &got || frame.Owner(got.Results[:2]) != nil || frame.Owner(nil) != nil {
+					t.Error("the owner of results is not found, or found for a part of them")
+				}
+				for i := range got.Results { // what a pipeline may have written must not shine through
+					got.Results[i].Err = errors.New("old")
+					for j := range got.Results[i].Outputs {
+						got.Results[i].Outputs[j] = pipeline.Message{Topic: "old", Key: []byte("old"), Cause: &c.in[0]}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestLogIsGolden(t *testing.T) {
+	want := []frame.LogRecord{
+		{Time: time.UnixMilli(1700000000789), Level: frame.Error, Text: "ö", Message: "12:5:3:1"},
+		{Time: time.UnixMilli(1), Level: frame.Trace, Text: "none"},
+	}
+	got, err := frame.DecodeLogs(read(t, "log2.bin"), func(id uint64) []pipeline.Message {
+		if id != 7 {
+			t.Errorf("batch %d", id)
+		}
+		return messages2()
+	})
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Error(d, err)
+	}
+	if got := want[0].Level.String() + frame.Level(0).String(); got != "ERRORINFO" {
+		t.Error(got)
 	}
 }
 
@@ -96,7 +165,9 @@ func TestStartIsGolden(t *testing.T) {
 		Component: wire.Component{Kind: "function", Tenant: "acme", Namespace: "shop", Name: "enrich", Mesh: "lines"},
 		Instance:  wire.Instance{ID: 1, Parallelism: 3},
 		Source:    wire.Source{Inputs: []wire.Input{{Topic: "persistent://acme/shop/orders", Schema: "json"}}},
-		Sink:      wire.Sink{Output: &wire.Output{Topic: "persistent://acme/shop/enriched"}},
+		Sink:      wire.Sink{Output: &wire.Output{Topic: "persistent://acme/shop/enriched", Partitions: 2}},
+		Delivery:  wire.Delivery{Guarantee: "manual"},
+		LogTopic:  &wire.Output{Topic: "persistent://acme/shop/log"},
 		Function:  &wire.Function{Runtime: "python", File: "/code/enrich.py", SHA256: "abc", Class: "enrich.Enrich", UserConfig: `{"region":"eu"}`},
 		Limits:    wire.Limits{CallTimeoutMs: 5000},
 		Secrets:   map[string]string{"token": "s3cret"},
@@ -113,8 +184,9 @@ func TestNegotiate(t *testing.T) {
 		hello frame.Hello
 		want  int
 	}{
-		"Same":        {frame.Hello{Min: 1, Max: 1}, 1},
-		"NewerWorker": {frame.Hello{Min: 1, Max: 9}, 1},
+		"Same":        {frame.Hello{Min: frame.MinProtocol, Max: frame.MaxProtocol}, frame.MaxProtocol},
+		"Older":       {frame.Hello{Min: 1, Max: 1}, 1},
+		"NewerWorker": {frame.Hello{Min: 1, Max: 9}, frame.MaxProtocol},
 		"TooNew":      {frame.Hello{Min: frame.MaxProtocol + 1, Max: 9}, 0},
 		"TooOld":      {frame.Hello{Min: 0, Max: 0}, 0},
 		"Nothing":     {frame.Hello{}, 0},
@@ -169,28 +241,41 @@ func TestBrokenFrames(t *testing.T) {
 }
 
 func TestResultsOfAnotherBatch(t *testing.T) {
-	if _, err := frame.DecodeResults(read(t, "results.bin"), messages()[:2]); !errors.Is(err, frame.ErrMalformed) {
+	r := frame.Results{Payload: read(t, "results1.bin")}
+	if err := (frame.Codec{Version: 1}).Decode(messages()[:2], &r); !errors.Is(err, frame.ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func FuzzDecodeResults(f *testing.F) {
-	good := read(f, "results.bin")
-	f.Add(good)
-	for _, cut := range []int{0, 8, 12, 16, 40, len(good) - 1} {
-		f.Add(good[:cut])
+	for version, file := range map[int]string{1: "results1.bin", 2: "results2.bin"} {
+		good := read(f, file)
+		for _, cut := range []int{0, 8, 12, 16, 40, len(good) - 1, len(good)} {
+			f.Add(version, good[:cut])
+		}
 	}
-	in := messages()
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		got, err := frame.DecodeResults(payload, in)
-		if err != nil {
+	in := messages2()
+	r := frame.Results{}
+	f.Fuzz(func(t *testing.T, version int, payload []byte) {
+		r.Payload = payload
+		if err := (frame.Codec{Version: version}).Decode(in, &r); err != nil {
 			if !errors.Is(err, frame.ErrMalformed) {
 				t.Errorf("unclassified: %v", err)
 			}
 			return
 		}
-		if len(got.Results) != len(in) {
-			t.Errorf("%d results", len(got.Results))
+		if len(r.Results) != len(in) {
+			t.Errorf("%d results", len(r.Results))
+		}
+	})
+}
+
+func FuzzDecodeLogs(f *testing.F) {
+	f.Add(read(f, "log2.bin"))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		_, err := frame.DecodeLogs(payload, func(uint64) []pipeline.Message { return nil })
+		if err != nil && !errors.Is(err, frame.ErrMalformed) {
+			t.Errorf("unclassified: %v", err)
 		}
 	})
 }

@@ -38,3 +38,13 @@ type LogRecord struct {
 type LogSink interface {
 	Log(r LogRecord)
 }
+
+// Log hands every record to sink, which may be nil.
+func Log(records []LogRecord, sink LogSink) {
+	if sink == nil {
+		return
+	}
+	for i := range records {
+		sink.Log(records[i])
+	}
+}

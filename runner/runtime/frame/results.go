@@ -1,9 +1,10 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math"
+	"slices"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
@@ -16,105 +17,192 @@ const (
 	kindError
 )
 
+const outputLen = 24 // fixed part of an output
+
 // UserError is a failure that user code reported.
 type UserError struct{ Text string }
 
 // Error returns the text as user code gave it.
 func (e *UserError) Error() string { return e.Text }
 
-// Results is one decoded RESULTS payload.
+// Results is one decoded RESULTS payload. Its memory is used again by the next Decode
+// into it.
 type Results struct {
+	Payload []byte // where Receive puts what Decode reads; the results share it
 	ID      uint64
 	Results []pipeline.Result
 	Metrics []Metric
+	Logs    []LogRecord
+
+	outputs []pipeline.Message
+	acks    []pipeline.Ack
 }
 
-// Metric is what user code observed under one name during the batch.
-type Metric struct {
-	Name   string
-	Values []float64
-}
-
-// Observe hands every observation to observe, which may be nil.
-func Observe(metrics []Metric, observe func(name string, value float64)) {
-	if observe == nil {
-		return
+// reset makes room for n results with total outputs. What was there is written over or
+// forgotten: what is behind the lengths must not keep alive what it pointed to.
+func (r *Results) reset(n, total int) {
+	if n < len(r.Results) {
+		clear(r.Results[n:])
 	}
-	for _, m := range metrics {
-		for _, v := range m.Values {
-			observe(m.Name, v)
-		}
+	if total < len(r.outputs) {
+		clear(r.outputs[total:])
 	}
+	clear(r.acks)
+	r.Results = slices.Grow(r.Results[:0], n+1)[:n]
+	r.outputs = slices.Grow(r.outputs[:0], total) // never grown later: results point into it
+	r.acks, r.Metrics, r.Logs = r.acks[:0], nil, nil
+	// Behind the end, where nobody looks: Owner finds its way back from there.
+	r.Results[:n+1][n] = pipeline.Result{Err: owner{r}}
 }
 
-// DecodeResults reads the answer to the batch in. The results share the payload's
+// Receive makes room for a payload of n bytes and returns it.
+func (r *Results) Receive(n int) []byte {
+	if cap(r.Payload) < n {
+		r.Payload = make([]byte, n)
+	}
+	r.Payload = r.Payload[:n]
+	return r.Payload
+}
+
+// owner is a mark and never an error that anybody sees.
+type owner struct{ of *Results }
+
+func (owner) Error() string { return "results end here" }
+
+// Owner is what the results were decoded into, nil when they are not all of one Decode.
+func Owner(results []pipeline.Result) *Results {
+	if len(results) == cap(results) {
+		return nil
+	}
+	mark, ok := results[:len(results)+1][len(results)].Err.(owner)
+	if !ok || len(mark.of.Results) != len(results) {
+		return nil
+	}
+	return mark.of
+}
+
+// Decode reads the answer to the batch in, r.Payload, into r. The results share its
 // memory; destinations are as user code wrote them, the sink gives them their full name.
-func DecodeResults(payload []byte, in []pipeline.Message) (Results, error) {
-	c := cursor{b: payload}
-	out := Results{ID: c.u64()}
-	n := int(c.u32())
-	if c.bad || n != len(in) {
-		return out, fmt.Errorf("%w: results for %d messages, batch had %d", ErrMalformed, n, len(in))
+func (c Codec) Decode(in []pipeline.Message, r *Results) error {
+	p := cursor{b: r.Payload}
+	r.ID = p.u64()
+	n := int(p.u32())
+	if p.bad || n != len(in) {
+		return fmt.Errorf("%w: results for %d messages, batch had %d", ErrMalformed, n, len(in))
 	}
-	kinds := c.take(n)
-	lengths := c.take(4 * n)
-	if c.bad {
-		return out, fmt.Errorf("%w: truncated results", ErrMalformed)
+	kinds := p.take(n)
+	lengths := p.take(4 * n)
+	if p.bad {
+		return fmt.Errorf("%w: truncated results", ErrMalformed)
 	}
-	out.Results = make([]pipeline.Result, n)
-	plain := make([]pipeline.Message, 0, n)
-	for i := range n {
-		body := c.take(int(binary.BigEndian.Uint32(lengths[4*i:])))
-		if c.bad {
-			return out, fmt.Errorf("%w: result %d is truncated", ErrMalformed, i)
-		}
-		if kinds[i] == kindValue {
-			plain = append(plain, pipeline.Message{Key: in[i].Key, Value: body, EventTime: in[i].EventTime})
-			out.Results[i].Outputs = plain[len(plain)-1 : len(plain) : len(plain)]
+	total, ok := countOutputs(p.b, kinds, lengths)
+	if !ok {
+		return fmt.Errorf("%w: bodies are truncated", ErrMalformed)
+	}
+	r.reset(n, total)
+	for i, kind := range kinds {
+		body := p.take(int(binary.BigEndian.Uint32(lengths[4*i:])))
+		if kind == kindValue {
+			at := len(r.outputs)
+			r.outputs = append(r.outputs, pipeline.Message{Key: in[i].Key, Value: body, EventTime: in[i].EventTime})
+			r.Results[i] = pipeline.Result{Outputs: r.outputs[at : at+1 : at+1]}
 			continue
 		}
-		if !decodeResult(kinds[i], body, &out.Results[i]) {
-			return out, fmt.Errorf("%w: result %d of kind %d", ErrMalformed, i, kinds[i])
+		r.Results[i] = pipeline.Result{}
+		if !r.result(kind, body, &r.Results[i]) {
+			return fmt.Errorf("%w: result %d of kind %d", ErrMalformed, i, kind)
 		}
 	}
-	out.Metrics = c.metrics()
-	if c.bad || len(c.b) != 0 {
-		return out, fmt.Errorf("%w: results end in the wrong place", ErrMalformed)
+	r.Metrics = p.metrics()
+	if c.Version > 1 {
+		r.settled(&p, in)
+		r.Logs = p.logs(in)
 	}
-	return out, nil
+	if p.bad || len(p.b) != 0 {
+		return fmt.Errorf("%w: results end in the wrong place", ErrMalformed)
+	}
+	return nil
 }
 
-// decodeResult reads a result that is not a plain value.
-func decodeResult(kind byte, body []byte, r *pipeline.Result) (ok bool) {
+// countOutputs is how many messages the bodies hold; false when they do not fit.
+func countOutputs(bodies, kinds, lengths []byte) (n int, ok bool) {
+	if n = bytes.Count(kinds, []byte{kindValue}); n == len(kinds) {
+		return n, true // the usual case; bodies that do not fit are found when they are taken
+	}
+	at := 0
+	for i, kind := range kinds {
+		size := int(binary.BigEndian.Uint32(lengths[4*i:]))
+		if size > len(bodies)-at {
+			return 0, false
+		}
+		if kind == kindOutputs {
+			if size < 4 {
+				return 0, false
+			}
+			count := int(binary.BigEndian.Uint32(bodies[at:]))
+			if count > (size-4)/outputLen {
+				return 0, false
+			}
+			n += count
+		}
+		at += size
+	}
+	return n, true
+}
+
+// result reads a result that is not a plain value.
+func (r *Results) result(kind byte, body []byte, into *pipeline.Result) (ok bool) {
 	switch kind {
 	case kindNone:
 		return true
 	case kindOutputs:
-		r.Outputs = decodeOutputs(body)
-		return r.Outputs != nil
+		return r.decodeOutputs(body, into)
 	case kindError:
-		r.Err = &UserError{Text: string(body)}
+		into.Err = &UserError{Text: string(body)}
 		return true
 	default:
 		return false
 	}
 }
 
-// decodeOutputs returns nil when the body breaks the layout.
-func decodeOutputs(body []byte) []pipeline.Message {
+func (r *Results) decodeOutputs(body []byte, into *pipeline.Result) (ok bool) {
 	c := cursor{b: body}
+	n, from := int(c.u32()), len(r.outputs)
+	r.outputs = r.outputs[:from+n]
+	clear(r.outputs[from:])
+	into.Outputs = r.outputs[from : from+n : from+n]
+	topic := ""
+	for i := range into.Outputs {
+		c.output(&into.Outputs[i], &topic)
+	}
+	return !c.bad && len(c.b) == 0
+}
+
+// settled reads what user code acknowledged by itself, in the order of its messages.
+func (r *Results) settled(c *cursor, in []pipeline.Message) {
 	n := int(c.u32())
-	if c.bad || n > len(c.b)/outputLen {
-		return nil
+	if c.bad || n > len(c.b)/ackLen {
+		c.bad = true
+		return
 	}
-	outs := make([]pipeline.Message, n)
-	for i := range outs {
-		c.output(&outs[i])
+	r.acks = slices.Grow(r.acks, n)
+	last, topic := 0, ""
+	if len(in) > 0 {
+		topic = in[0].Topic
 	}
-	if c.bad || len(c.b) != 0 {
-		return nil
+	for range n {
+		i := int(c.u32())
+		a := c.ack(&topic)
+		if c.bad || i < last || i >= len(in) {
+			c.bad = true
+			return
+		}
+		r.acks = append(r.acks, a)
+		at := len(r.acks)
+		into := &r.Results[i]
+		into.Acks = r.acks[at-len(into.Acks)-1 : at : at]
+		last = i
 	}
-	return outs
 }
 
 // DecodeProgress reads a PROGRESS payload.
@@ -127,85 +215,12 @@ func DecodeProgress(payload []byte) (id uint64, index int, err error) {
 	return id, index, nil
 }
 
-// cursor reads a payload from the front; after a read past the end everything is
-// zero and bad is set.
-type cursor struct {
-	b   []byte
-	bad bool
-}
-
-func (c *cursor) take(n int) []byte {
-	if c.bad || n < 0 || n > len(c.b) {
-		c.bad = true
-		return nil
+// DecodeLogs reads a LOG payload; messages are those of a batch under way.
+func DecodeLogs(payload []byte, messages func(batch uint64) []pipeline.Message) ([]LogRecord, error) {
+	c := cursor{b: payload}
+	records := c.logs(messages(c.u64()))
+	if c.bad || len(c.b) != 0 {
+		return nil, fmt.Errorf("%w: log of %d bytes", ErrMalformed, len(payload))
 	}
-	out := c.b[:n:n]
-	c.b = c.b[n:]
-	return out
-}
-
-func (c *cursor) u32() uint32 {
-	if b := c.take(4); b != nil {
-		return binary.BigEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (c *cursor) u64() uint64 {
-	if b := c.take(8); b != nil {
-		return binary.BigEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (c *cursor) nullable(n uint32) []byte {
-	if n == null {
-		return nil
-	}
-	b := c.take(int(n))
-	if b == nil && !c.bad {
-		return []byte{}
-	}
-	return b
-}
-
-func (c *cursor) output(m *pipeline.Message) {
-	topic := c.u32()
-	m.EventTime = int64(c.u64()) //nolint:gosec // two's complement is the layout
-	key, value, props := c.u32(), c.u32(), c.u32()
-	m.Topic = string(c.take(int(topic)))
-	m.Key = c.nullable(key)
-	m.Value = c.nullable(value)
-	if c.bad || int(props) > len(c.b)/propertyLen {
-		c.bad = true
-		return
-	}
-	if props > 0 {
-		m.Properties = make(map[string]string, props)
-	}
-	for range props {
-		k, v := c.u32(), c.u32()
-		name := string(c.take(int(k)))
-		m.Properties[name] = string(c.take(int(v)))
-	}
-}
-
-func (c *cursor) metrics() []Metric {
-	n := int(c.u32())
-	if c.bad || n > len(c.b)/propertyLen {
-		c.bad = true
-		return nil
-	}
-	out := make([]Metric, 0, n)
-	for range n {
-		name, count := int(c.u32()), int(c.u32())
-		m := Metric{Name: string(c.take(name))}
-		raw := c.take(8 * count)
-		m.Values = make([]float64, 0, len(raw)/8)
-		for ; len(raw) > 0; raw = raw[8:] {
-			m.Values = append(m.Values, math.Float64frombits(binary.BigEndian.Uint64(raw)))
-		}
-		out = append(out, m)
-	}
-	return out
+	return records, nil
 }

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/runtime/frame"
@@ -14,6 +15,11 @@ type LimitError struct{ Text string }
 
 // Error returns the limit that was passed, as the user will read it.
 func (e *LimitError) Error() string { return e.Text }
+
+// TooLarge means that a batch of size bytes passes what one frame may hold.
+func TooLarge(size int) *LimitError {
+	return &LimitError{Text: fmt.Sprintf("a batch of %d bytes passes the limit of %d bytes", size, frame.DefaultMaxFrame)}
+}
 
 // Call runs user code on a batch, once.
 type Call func(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error)

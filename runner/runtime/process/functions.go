@@ -2,11 +2,11 @@ package process
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -29,24 +29,26 @@ type Options struct {
 	Start   frame.Start   // what user code may ask for; its secrets travel in the start frame only (R9)
 	WorkDir string        // the worker's working directory and scratch, private to the instance
 	Timeout time.Duration // of the call for one message; 0: none
+	Memory  int64         // bytes of the worker and its children (Linux); 0: most of the machine's
 	Rerun   bool          // a batch that broke a limit may be shown to user code again
 	Log     io.Writer     // standard output and error of the worker; nil: discarded
 
-	Metric func(name string, value float64) // nil: observations are dropped
+	Records frame.LogSink                    // of user code's logger; nil: they are in Log only
+	Metric  func(name string, value float64) // nil: observations are dropped
 }
 
 // Functions owns the worker.
 type Functions struct {
 	opts    Options
 	command []string
-	start   []byte
 	tail    *guard.Tail
+	pool    sync.Pool // of *frame.Results
+	id      atomic.Uint64
 
-	mu     sync.Mutex // one batch at a time
+	mu     sync.Mutex // guards what follows
 	worker *worker    // nil: none runs, the next call starts one
 	deaths int        // consecutive, without an answer in between
 	wait   *backoff.ExponentialBackOff
-	id     uint64
 	closed bool
 }
 
@@ -62,11 +64,8 @@ func New(ctx context.Context, o Options) (*Functions, error) {
 	}
 	o.Start.File = o.File
 	o.Start.Limits = frame.Limits{CallTimeoutMs: o.Timeout.Milliseconds(), MaxFrameBytes: frame.DefaultMaxFrame}
-	start, err := json.Marshal(o.Start)
-	if err != nil {
-		return nil, fmt.Errorf("start frame: %w", err)
-	}
-	f := &Functions{opts: o, command: command, start: start, tail: guard.NewTail(o.Log), wait: newBackoff()}
+	o.Start.Log = o.Records != nil
+	f := &Functions{opts: o, command: command, tail: guard.NewTail(o.Log), wait: newBackoff()}
 	f.worker, err = f.launch(ctx)
 	if err != nil {
 		return nil, err
@@ -97,22 +96,35 @@ func (f *Functions) Close(ctx context.Context) error {
 	return nil
 }
 
-// lane is a pipeline.Function; it holds nothing of its own.
-type lane struct{ functions *Functions }
+// logged passes records of the logger on.
+func (f *Functions) logged(payload []byte, messages func(id uint64) []pipeline.Message) error {
+	records, err := frame.DecodeLogs(payload, messages)
+	if err == nil {
+		frame.Log(records, f.opts.Records)
+	}
+	return err
+}
+
+// lane is a pipeline.Function.
+type lane struct {
+	functions *Functions
+	buf       []byte
+}
 
 // Invoke runs user code on the batch.
 func (l *lane) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
-	f := l.functions
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return nil, errors.New("the worker is closed")
-	}
 	calls := 0
-	return guard.Isolate(ctx, in, f.opts.Rerun, func(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
+	return guard.Isolate(ctx, in, l.functions.opts.Rerun, func(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
 		calls++
-		return f.call(ctx, in, calls > 1)
+		return l.call(ctx, in, calls > 1)
 	})
+}
+
+// Reuse takes back the memory of results.
+func (l *lane) Reuse(results []pipeline.Result) {
+	if owner := frame.Owner(results); owner != nil {
+		l.functions.pool.Put(owner)
+	}
 }
 
 // Close leaves the worker to the other lanes.
@@ -120,42 +132,67 @@ func (l *lane) Close(context.Context) error { return nil }
 
 // call runs one batch in the worker and replaces a worker that broke. With isolating
 // set the guilty message of a batch is being looked for.
-func (f *Functions) call(ctx context.Context, in []pipeline.Message, isolating bool) ([]pipeline.Result, error) {
-	if size := frame.BatchSize(in); size > frame.DefaultMaxFrame {
-		return nil, &guard.LimitError{Text: fmt.Sprintf("a message of %d bytes passes the limit of %d bytes for a batch", size, frame.DefaultMaxFrame)}
+func (l *lane) call(ctx context.Context, in []pipeline.Message, isolating bool) ([]pipeline.Result, error) {
+	f := l.functions
+	for {
+		w, err := f.ensure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		id := f.id.Add(1)
+		dst, start := frame.Begin(l.buf[:0], frame.TypeBatch)
+		l.buf = frame.Finish(w.codec.AppendBatch(dst, id, in), start)
+		if size := len(l.buf); size > frame.DefaultMaxFrame {
+			l.buf = nil
+			return nil, guard.TooLarge(size)
+		}
+		results, err := w.exchange(ctx, &request{id: id, frame: l.buf, messages: in, limit: f.opts.Timeout, done: make(chan struct{})})
+		switch {
+		case errors.Is(err, errLost):
+			l.buf = nil // may still be on its way into a pipe that nobody reads
+		case errors.Is(err, errUnsent):
+			return nil, ctx.Err()
+		case err != nil:
+			l.buf = nil
+			return nil, f.broken(ctx, w, err, isolating)
+		default:
+			f.worked()
+			frame.Observe(results.Metrics, f.opts.Metric)
+			frame.Log(results.Logs, f.opts.Records)
+			return results.Results, nil
+		}
 	}
-	if err := f.ensure(ctx); err != nil {
-		return nil, err
+}
+
+// worked ends a row of deaths.
+func (f *Functions) worked() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deaths > 0 {
+		f.deaths = 0
+		f.wait.Reset()
 	}
-	f.id++
-	payload, err := f.worker.exchange(ctx, request{id: f.id, messages: in, limit: f.opts.Timeout})
-	var results frame.Results
-	if err == nil {
-		results, err = frame.DecodeResults(payload, in)
-	}
-	if err == nil && results.ID != f.id {
-		err = fmt.Errorf("%w: answer to batch %d, want %d", frame.ErrMalformed, results.ID, f.id)
-	}
-	if err != nil {
-		return nil, f.broken(ctx, err, isolating)
-	}
-	f.deaths = 0
-	f.wait.Reset()
-	frame.Observe(results.Metrics, f.opts.Metric)
-	return results.Results, nil
 }
 
 // ensure starts a worker when there is none, with backoff when the last ones died.
-func (f *Functions) ensure(ctx context.Context) error {
-	if f.worker != nil {
-		return nil
+func (f *Functions) ensure(ctx context.Context) (*worker, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return nil, errors.New("the worker is closed")
+	case f.worker != nil && !f.worker.broken.Load():
+		return f.worker, nil
+	case f.worker != nil:
+		f.worker.kill() // never two at once
+		f.worker = nil
 	}
 	if f.deaths > 0 {
 		timer := time.NewTimer(f.wait.NextBackOff())
 		defer timer.Stop()
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-timer.C:
 		}
 	}
@@ -164,22 +201,29 @@ func (f *Functions) ensure(ctx context.Context) error {
 		f.deaths++
 		// Code that was loaded once can be loaded: what hinders it now may pass.
 		// So it is not passed on as the terminal error that it is at the start.
-		return errors.New("the worker does not start again: " + err.Error())
+		return nil, errors.New("the worker does not start again: " + err.Error())
 	}
 	f.worker = w
-	return nil
+	return w, nil
 }
 
 // broken ends a worker that cannot be used any more and says whose failure it was. A
 // first death is a reason to try again; a batch that kills twice holds a message that
 // kills, which Isolate then finds.
-func (f *Functions) broken(ctx context.Context, cause error, isolating bool) error {
-	exit := f.worker.end(cause)
-	f.worker = nil
+func (f *Functions) broken(ctx context.Context, w *worker, cause error, isolating bool) error {
+	exit := w.end(cause)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.worker == w {
+		f.worker = nil
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if limit, ok := errors.AsType[*guard.LimitError](cause); ok {
+		return limit
+	}
+	if limit := w.limit(); limit != nil {
 		return limit
 	}
 	if errors.Is(cause, frame.ErrTooLarge) {

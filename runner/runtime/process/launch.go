@@ -116,19 +116,19 @@ func executable(file, dir string) (string, error) {
 // launch starts a worker and loads user code in it.
 func (f *Functions) launch(ctx context.Context) (*worker, error) {
 	f.tail.Reset()
-	w, err := spawn(f.command, f.opts.WorkDir, f.tail)
+	w, err := f.spawn()
 	for tries := 0; errors.Is(err, syscall.ETXTBSY) && tries < 50; tries++ {
 		// Another child, forked while the copy of the code was written, is about to
 		// let go of it.
 		time.Sleep(10 * time.Millisecond)
-		w, err = spawn(f.command, f.opts.WorkDir, f.tail)
+		w, err = f.spawn()
 	}
 	if err != nil {
 		return nil, terminal(reasonInvalidCode, "the code cannot be started (is it built for this machine?): %w", err)
 	}
 	limited, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := w.handshake(limited, f.start); err != nil {
+	if err := w.handshake(limited, f.opts.Start); err != nil {
 		exit := w.end(err)
 		var known *pipeline.TerminalError
 		switch {
@@ -146,7 +146,7 @@ func (f *Functions) launch(ctx context.Context) (*worker, error) {
 }
 
 // handshake is HELLO, START, READY.
-func (w *worker) handshake(ctx context.Context, start []byte) error {
+func (w *worker) handshake(ctx context.Context, start frame.Start) error {
 	var hello frame.Hello
 	if err := w.expect(ctx, frame.TypeHello, &hello); err != nil {
 		return err
@@ -155,10 +155,12 @@ func (w *worker) handshake(ctx context.Context, start []byte) error {
 	if err != nil {
 		return terminal(reasonInvalidCode, "%w", err)
 	}
-	if version != frame.MaxProtocol {
-		return terminal(reasonInvalidCode, "frame protocol %d is not spoken any more", version)
+	start.Protocol = version
+	payload, err := json.Marshal(start)
+	if err != nil {
+		return fmt.Errorf("start frame: %w", err)
 	}
-	if _, err := w.in.Write(frame.Append(nil, frame.TypeStart, start)); err != nil {
+	if _, err := w.in.Write(frame.Append(nil, frame.TypeStart, payload)); err != nil {
 		return err
 	}
 	var ready frame.Ready
@@ -166,6 +168,7 @@ func (w *worker) handshake(ctx context.Context, start []byte) error {
 		return err
 	}
 	w.batch = ready.Batch
+	w.codec = frame.Codec{Version: version}.Ready(ready)
 	return nil
 }
 

@@ -212,7 +212,7 @@ func TestR2NothingIsShownTwice(t *testing.T) {
 
 func TestContext(t *testing.T) {
 	want := map[string]string{
-		"Python": "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1:2 1",
+		"Python": "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret (7,1,2,-1) 1",
 		"Go":     "acme/shop/enrich 1/3 persistent://acme/shop/orders persistent://acme/shop/enriched eu s3cret 7:1:2 2 1",
 	}
 	for language, make := range languages() {

@@ -1,14 +1,14 @@
 package process
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,30 +24,54 @@ const (
 	stopGrace = 5 * time.Second        // after STOP, before the group is killed
 	endGrace  = 2 * time.Second        // after the end of its frames, for a worker to end by itself
 	pipeGrace = 500 * time.Millisecond // after the worker's end, for pipes that its children hold
-	slack     = 250 * time.Millisecond // for progress on a busy machine
+	pipeBytes = 1 << 20                // asked for; a batch that fits is moved by one system call
+	// A pipe that was not enlarged; some systems start with less than their usual 64 KiB.
+	defaultPipe = 4 << 10
 )
 
+// received is one frame. Results come in memory that is used again.
 type received struct {
 	kind    frame.Type
 	payload []byte
+	results *frame.Results
 	err     error
 }
 
-// worker is one child process. Its three goroutines - the owner of the process, the
-// reader of frames, and one writer during an exchange - all end with the process.
+// worker is one child process. Its goroutines - the owner of the process, the reader
+// of frames, the one that watches its memory - all end with the process.
 type worker struct {
 	in     *os.File // to the worker
 	out    *os.File // from the worker
+	room   int      // bytes that the pipe to the worker takes without waiting
 	batch  bool     // user code takes whole batches
-	buf    []byte
+	codec  frame.Codec
+	pid    int
+	pool   *sync.Pool // of *frame.Results
+	logs   func(payload []byte, messages func(id uint64) []pipeline.Message) error
 	cancel context.CancelFunc // kills the process group
 	frames chan received
 	exited chan struct{}
-	exit   string // how it ended; valid once exited is closed
+	exit   string                 // how it ended; valid once exited is closed
+	passed atomic.Pointer[string] // the limit that it passed and was killed for
+
+	sending chan struct{} // full while a frame is written, so that they do not mix
+	writers sync.WaitGroup
+	broken  atomic.Bool // nothing more is expected of it
+	moved   atomic.Pointer[move]
+
+	mu       sync.Mutex
+	requests []*request // under way, in the order of their frames
+}
+
+// move is the last progress of the worker.
+type move struct {
+	id    uint64
+	index int
+	at    time.Time
 }
 
 // spawn starts the process.
-func spawn(command []string, dir string, log *guard.Tail) (*worker, error) {
+func (f *Functions) spawn() (*worker, error) {
 	childIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -57,13 +81,17 @@ func spawn(command []string, dir string, log *guard.Tail) (*worker, error) {
 		return nil, errors.Join(err, childIn.Close(), in.Close())
 	}
 	life, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(life, command[0], command[1:]...)
-	cmd.Dir = dir
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd := exec.CommandContext(life, f.command[0], f.command[1:]...)
+	cmd.Dir = f.opts.WorkDir
+	cmd.Stdout, cmd.Stderr = f.tail, f.tail
 	cmd.ExtraFiles = []*os.File{childIn, childOut}
 	cmd.WaitDelay = pipeGrace
 	isolate(cmd)
-	w := &worker{in: in, out: out, cancel: cancel, frames: make(chan received, 4), exited: make(chan struct{})}
+	w := &worker{
+		in: in, out: out, room: enlarge(in, pipeBytes), pool: &f.pool, logs: f.logged, cancel: cancel,
+		frames: make(chan received, 4), exited: make(chan struct{}), sending: make(chan struct{}, 1),
+	}
+	enlarge(out, pipeBytes)
 	started := make(chan error, 1)
 	go w.own(cmd, started)
 	err = <-started
@@ -72,7 +100,9 @@ func spawn(command []string, dir string, log *guard.Tail) (*worker, error) {
 		cancel()
 		return nil, errors.Join(err, closeErr, in.Close(), out.Close())
 	}
+	w.pid = cmd.Process.Pid
 	go w.read()
+	go w.watch(f.opts.Memory)
 	return w, nil
 }
 
@@ -95,18 +125,56 @@ func (w *worker) own(cmd *exec.Cmd, started chan<- error) {
 }
 
 // read passes frames on until the pipe ends. It always drains the pipe, so that a
-// worker which answers while a batch is still being written blocks neither side.
+// worker which answers while a batch is still being written blocks neither side. There
+// is no buffer in between: payloads are read to where they are used.
 func (w *worker) read() {
 	defer close(w.frames)
-	r := bufio.NewReaderSize(w.out, 1<<16)
 	for {
-		kind, payload, err := frame.Read(r, frame.DefaultMaxFrame)
-		if err != nil {
-			w.frames <- received{err: err}
+		got := w.receive()
+		switch {
+		case got.err == nil && got.kind == frame.TypeProgress:
+			got.err = w.progress(got.payload)
+		case got.err == nil && got.kind == frame.TypeLog:
+			got.err = w.logs(got.payload, w.messagesOf)
+		case got.err == nil:
+			w.frames <- got
+		}
+		if got.err != nil {
+			w.frames <- received{err: got.err}
 			return
 		}
-		w.frames <- received{kind: kind, payload: payload}
 	}
+}
+
+func (w *worker) receive() received {
+	kind, n, err := frame.ReadHead(w.out, frame.DefaultMaxFrame)
+	if err != nil {
+		return received{err: err}
+	}
+	if kind == frame.TypeResults {
+		results := w.results()
+		return received{kind: kind, results: results, err: frame.ReadPayload(w.out, results.Receive(n))}
+	}
+	payload := make([]byte, n)
+	return received{kind: kind, payload: payload, err: frame.ReadPayload(w.out, payload)}
+}
+
+func (w *worker) results() *frame.Results {
+	if r, ok := w.pool.Get().(*frame.Results); ok {
+		return r
+	}
+	return &frame.Results{}
+}
+
+func (w *worker) progress(payload []byte) error {
+	id, index, err := frame.DecodeProgress(payload)
+	if err != nil {
+		return err
+	}
+	if m := w.moved.Load(); m == nil || m.id != id || index > m.index {
+		w.moved.Store(&move{id: id, index: index, at: time.Now()})
+	}
+	return nil
 }
 
 // next is the next frame of the worker.
@@ -122,92 +190,6 @@ func (w *worker) next(ctx context.Context) (received, error) {
 	}
 }
 
-type request struct {
-	id       uint64
-	messages []pipeline.Message
-	limit    time.Duration
-}
-
-// exchange sends a batch and returns the payload of its results. After an error the
-// worker must be killed.
-func (w *worker) exchange(ctx context.Context, r request) ([]byte, error) {
-	dst, start := frame.Begin(w.buf[:0], frame.TypeBatch)
-	w.buf = frame.Finish(frame.AppendBatch(dst, r.id, r.messages), start)
-	written := make(chan error, 1)
-	go func() {
-		_, err := w.in.Write(w.buf)
-		written <- err
-	}()
-	payload, err := w.answer(ctx, r)
-	if err != nil {
-		w.end(err) // ends the write as well
-		<-written  //nolint:errcheck // as the worker is gone, so is what was written
-		return nil, err
-	}
-	return payload, <-written
-}
-
-// answer waits for the results within the time limit: of one message since the last
-// progress, or of all together where user code takes whole batches.
-func (w *worker) answer(ctx context.Context, r request) ([]byte, error) {
-	var expired <-chan time.Time
-	limit := r.limit + r.limit/4 + slack
-	if w.batch {
-		limit = time.Duration(len(r.messages))*r.limit + slack
-	}
-	if r.limit > 0 {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
-		expired = timer.C
-		return w.await(ctx, r, expired, func() { timer.Reset(limit) })
-	}
-	return w.await(ctx, r, nil, func() {})
-}
-
-func (w *worker) await(ctx context.Context, r request, expired <-chan time.Time, moved func()) ([]byte, error) {
-	last := 0
-	for {
-		var got received
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-expired:
-			return nil, &guard.LimitError{Text: fmt.Sprintf("call exceeded timeout_ms = %d", r.limit.Milliseconds())}
-		case next, ok := <-w.frames:
-			if !ok {
-				return nil, errGone
-			}
-			got = next
-		}
-		if got.err != nil {
-			return nil, got.err
-		}
-		if got.kind == frame.TypeResults {
-			return got.payload, nil
-		}
-		index, err := progress(got, r)
-		if err != nil {
-			return nil, err
-		}
-		if index > last && !w.batch {
-			last = index
-			moved()
-		}
-	}
-}
-
-// progress is the message at work, 0 when the frame is about another batch.
-func progress(got received, r request) (int, error) {
-	if got.kind != frame.TypeProgress {
-		return 0, fmt.Errorf("%w: type %d during a batch", frame.ErrMalformed, got.kind)
-	}
-	id, index, err := frame.DecodeProgress(got.payload)
-	if err != nil || id != r.id {
-		return 0, err
-	}
-	return index, nil
-}
-
 // end kills the worker because of cause and returns how it ended. One that closed its
 // frames is ending by itself, and how is the best that can be said about it.
 func (w *worker) end(cause error) string {
@@ -221,6 +203,14 @@ func (w *worker) end(cause error) string {
 	}
 	w.kill()
 	return w.exit
+}
+
+// limit is the limit that the worker was killed for, nil when it was not.
+func (w *worker) limit() error {
+	if text := w.passed.Load(); text != nil {
+		return &guard.LimitError{Text: *text}
+	}
+	return nil
 }
 
 // closed reports whether the worker closed its end of the frames.
@@ -255,11 +245,12 @@ func (w *worker) close(ctx context.Context) {
 	w.kill()
 }
 
-// release closes the pipes and waits for the reader.
+// release closes the pipes and waits for the reader and the writers.
 func (w *worker) release() {
 	_ = w.in.Close()
 	_ = w.out.Close()
 	for range w.frames {
 		continue // drained, so that the reader can end
 	}
+	w.writers.Wait()
 }

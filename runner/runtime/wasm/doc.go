@@ -8,17 +8,19 @@
 // have a loop stopped: the checks that it takes cost four to ten times the time of a
 // function that does little, so they are left out otherwise.
 //
-// # ABI, version 1
+// # ABI, version 2
 //
 // The module exports its memory as "memory" and
 //
-//	functionmesh_abi_version() -> i32                1
+//	functionmesh_abi_version() -> i32                2
 //	functionmesh_alloc(size i32) -> i32              where to write the next argument
-//	functionmesh_start(ptr, size i32) -> i64         START payload; 0, or the place of a FAILED payload
+//	functionmesh_start(ptr, size i32) -> i64         START payload; 0, or the place of a READY payload, or
+//	                                                 that of a FAILED payload, which alone has a reason
 //	functionmesh_process(ptr, size i32) -> i64       BATCH payload; the place of a RESULTS payload
 //
 // A place is ptr<<32 | size and stays valid until the next call. The payloads are
-// those of package frame. Imports other than wasi_snapshot_preview1 are refused. The
+// those of package frame, in protocol 2. Version 1 is the same with protocol 1 and
+// without a READY payload, and still runs. Imports other than wasi_snapshot_preview1 are refused. The
 // module is a reactor: _initialize, when exported, runs once after instantiation.
 //
 // Only runner/instance imports it.

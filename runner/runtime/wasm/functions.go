@@ -3,7 +3,6 @@ package wasm
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,13 +37,14 @@ type Options struct {
 	CacheDir string        // keeps compiled code between runs; "" keeps it in memory
 	Log      io.Writer     // standard output and error of the guest
 
-	Metric func(name string, value float64) // nil: observations are dropped
+	Records frame.LogSink                    // of the guest's logger; nil: they are in Log only
+	Metric  func(name string, value float64) // nil: observations are dropped
 }
 
 // Functions is a compiled module; each lane gets an instance of its own.
 type Functions struct {
 	opts    Options
-	start   []byte
+	pool    sync.Pool // of *frame.Results
 	pages   uint32
 	cache   wazero.CompilationCache
 	runtime wazero.Runtime
@@ -66,11 +66,8 @@ func New(ctx context.Context, o Options) (*Functions, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	start, err := json.Marshal(o.Start)
-	if err != nil {
-		return nil, fmt.Errorf("start payload: %w", err)
-	}
-	f := &Functions{opts: o, start: start, pages: pages(o.Memory)}
+	o.Start.Log = o.Records != nil
+	f := &Functions{opts: o, pages: pages(o.Memory)}
 	if err := f.open(ctx, code); err != nil {
 		return nil, errors.Join(err, f.Close(ctx))
 	}

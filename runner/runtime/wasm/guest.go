@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ type guest struct {
 	module  api.Module
 	alloc   api.Function
 	process api.Function
+	codec   frame.Codec
 	log     *guard.Tail
 	done    <-chan struct{} // of the call at work, for sleep
 	stack   [2]uint64
@@ -57,7 +59,7 @@ func (f *Functions) startGuest(ctx context.Context, g *guest) error {
 	}
 	g.module = module
 	g.alloc, g.process = module.ExportedFunction(exportAlloc), module.ExportedFunction(exportProcess)
-	if err := g.start(ctx, f.start); err != nil {
+	if err := g.start(ctx, f.opts.Start); err != nil {
 		return errors.Join(err, module.Close(ctx))
 	}
 	return nil
@@ -77,27 +79,41 @@ func startError(ctx context.Context, g *guest, err error) error {
 	return invalid("the module does not start: %w", err)
 }
 
-func (g *guest) start(ctx context.Context, payload []byte) error {
-	version, err := g.module.ExportedFunction(exportVersion).Call(ctx)
+func (g *guest) start(ctx context.Context, start frame.Start) error {
+	answer, err := g.module.ExportedFunction(exportVersion).Call(ctx)
 	if err != nil {
 		return err
 	}
-	if v := api.DecodeU32(version[0]); v != ABIVersion {
-		return invalid("the module has ABI version %d and this runner version %d: build it with a matching SDK", v, ABIVersion)
+	version := api.DecodeU32(answer[0])
+	if version < MinABIVersion || version > ABIVersion {
+		return invalid("the module has ABI version %d and this runner versions %d to %d: build it with a matching SDK", version, MinABIVersion, ABIVersion)
 	}
-	answer, err := g.call(ctx, g.module.ExportedFunction(exportStart), payload)
-	if err != nil || answer == nil {
+	start.Protocol = int(version)
+	g.codec.Version = int(version)
+	payload, err := json.Marshal(start)
+	if err != nil {
+		return fmt.Errorf("start payload: %w", err)
+	}
+	view, err := g.call(ctx, g.module.ExportedFunction(exportStart), payload)
+	if err != nil || view == nil {
 		return err
 	}
-	failed := frame.Failed{Reason: "InvalidCode"}
-	if err := json.Unmarshal(answer, &failed); err != nil {
+	var said struct {
+		frame.Failed
+		frame.Ready
+	}
+	if err := json.Unmarshal(view, &said); err != nil {
 		return fmt.Errorf("answer to start: %w", err)
 	}
-	return &pipeline.TerminalError{Reason: failed.Reason, Err: errors.New(failed.Message)}
+	if version == MinABIVersion || said.Reason != "" {
+		return &pipeline.TerminalError{Reason: cmp.Or(said.Reason, "InvalidCode"), Err: errors.New(said.Message)}
+	}
+	g.codec = g.codec.Ready(said.Ready)
+	return nil
 }
 
-// call writes the payload into the guest, calls fn and copies its answer out; nil
-// when the guest answered 0.
+// call writes the payload into the guest, calls fn and returns a view of its answer,
+// valid until the next call; nil when the guest answered 0.
 func (g *guest) call(ctx context.Context, fn api.Function, payload []byte) ([]byte, error) {
 	size := api.EncodeU32(uint32(len(payload))) //nolint:gosec // bounded by the frame limit
 	g.stack[0] = size
@@ -120,7 +136,7 @@ func (g *guest) call(ctx context.Context, fn api.Function, payload []byte) ([]by
 	if !ok {
 		return nil, errors.New("the module answered with memory outside of itself")
 	}
-	return append([]byte(nil), view...), nil
+	return view, nil
 }
 
 // failure explains why a call broke off.

@@ -26,9 +26,12 @@ type lane struct {
 
 // Invoke runs the guest on the batch.
 func (l *lane) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
+	n := l.cut(in)
+	if n == len(in) {
+		return guard.Isolate(ctx, in, l.functions.opts.Rerun, l.call)
+	}
 	out := make([]pipeline.Result, 0, len(in))
-	for len(in) > 0 {
-		n := l.cut(in)
+	for ; len(in) > 0; n = l.cut(in) {
 		results, err := guard.Isolate(ctx, in[:n], l.functions.opts.Rerun, l.call)
 		if err != nil {
 			return nil, err
@@ -50,22 +53,31 @@ func (l *lane) cut(in []pipeline.Message) int {
 	return min(len(in), max(1, int(patience/limit)))
 }
 
-func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
-	if size := frame.BatchSize(in); size > frame.DefaultMaxFrame {
-		return nil, &guard.LimitError{Text: fmt.Sprintf("a message of %d bytes passes the limit of %d bytes for a batch", size, frame.DefaultMaxFrame)}
+// Reuse takes back the memory of results.
+func (l *lane) Reuse(results []pipeline.Result) {
+	if owner := frame.Owner(results); owner != nil {
+		l.functions.pool.Put(owner)
 	}
+}
+
+func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
 	f := l.functions
 	if err := l.ensure(ctx); err != nil {
 		return nil, err
 	}
+	codec := l.guest.codec
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if f.opts.Timeout > 0 {
 		limited, cancel = context.WithTimeout(ctx, time.Duration(len(in))*f.opts.Timeout)
 	}
 	defer cancel()
 	l.id++
-	l.buf = frame.AppendBatch(l.buf[:0], l.id, in)
-	payload, err := l.process(limited)
+	l.buf = codec.AppendBatch(l.buf[:0], l.id, in)
+	if size := len(l.buf); size > frame.DefaultMaxFrame {
+		l.buf = nil
+		return nil, guard.TooLarge(size)
+	}
+	results, err := l.process(limited)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		l.guest, l.buf = nil, nil // the call may still use both
@@ -73,14 +85,14 @@ func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Resu
 	case err != nil:
 		return nil, l.replace(ctx, err)
 	}
-	results, err := frame.DecodeResults(payload, in)
-	if err == nil && results.ID != l.id {
+	if err = codec.Decode(in, results); err == nil && results.ID != l.id {
 		err = fmt.Errorf("answer to batch %d, want %d", results.ID, l.id)
 	}
 	if err != nil {
 		return nil, l.replace(ctx, err)
 	}
 	frame.Observe(results.Metrics, f.opts.Metric)
+	frame.Log(results.Logs, f.opts.Records)
 	return results.Results, nil
 }
 
@@ -92,19 +104,25 @@ func (l *lane) ensure(ctx context.Context) (err error) {
 	return err
 }
 
-// process calls the guest with what is in the buffer.
-func (l *lane) process(ctx context.Context) ([]byte, error) {
-	var payload []byte
+// process calls the guest with what is in the buffer and copies its answer out.
+func (l *lane) process(ctx context.Context) (*frame.Results, error) {
+	results, ok := l.functions.pool.Get().(*frame.Results)
+	if !ok {
+		results = &frame.Results{}
+	}
 	g, buf := l.guest, l.buf
 	g.done = ctx.Done()
-	err := l.functions.bounded(ctx, func() (err error) {
-		payload, err = g.call(ctx, g.process, buf)
+	err := l.functions.bounded(ctx, func() error {
+		view, err := g.call(ctx, g.process, buf)
+		if err == nil {
+			copy(results.Receive(len(view)), view)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return payload, nil
+	return results, nil
 }
 
 // replace drops a guest whose memory can no longer be trusted.

@@ -14,9 +14,12 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
-// ABIVersion is the version of the ABI that this build speaks; the package comment
-// describes it.
-const ABIVersion = 1
+// MinABIVersion and ABIVersion are the versions of the ABI that this build speaks; the
+// package comment describes them.
+const (
+	MinABIVersion = 1
+	ABIVersion    = 2
+)
 
 const (
 	exportVersion = "functionmesh_abi_version"

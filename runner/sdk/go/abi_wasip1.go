@@ -9,7 +9,7 @@ import (
 )
 
 // abiVersion is what functionmesh_abi_version answers.
-const abiVersion = 1
+const abiVersion = 2
 
 // guest is the module's only state: exports are plain functions and a module is one
 // instance, called by one goroutine.
@@ -43,7 +43,8 @@ func exportAlloc(size uint32) uint32 {
 	return address(guest.in)
 }
 
-// exportStart takes the START payload and returns 0, or the place of a FAILED payload.
+// exportStart takes the START payload and returns 0, or the place of a READY payload, or
+// that of a FAILED payload, which alone has a reason.
 //
 //go:wasmexport functionmesh_start
 func exportStart(ptr, size uint32) uint64 {
@@ -55,9 +56,13 @@ func exportStart(ptr, size uint32) uint64 {
 	if guest.program == nil {
 		return failed("InvalidCode", "main did not call function.Main with a handler")
 	}
-	guest.program.instance = instance
+	guest.program.instance, guest.program.version = instance, 2
 	guest.program.ctx = context.WithValue(context.Background(), instanceKey{}, instance)
-	return 0
+	if guest.program.value == nil {
+		return 0
+	}
+	guest.out = []byte(`{"values_only":true}`)
+	return place(guest.out)
 }
 
 // exportProcess takes a BATCH payload and returns the place of a RESULTS payload,
@@ -70,7 +75,7 @@ func exportProcess(ptr, size uint32) uint64 {
 		fmt.Fprintln(os.Stderr, "function:", err)
 		return 0
 	}
-	return place(out)
+	return place(out[frameLen:])
 }
 
 func input(size uint32) []byte { return guest.in[:size] }

@@ -9,6 +9,18 @@ import (
 )
 
 const (
+	typeHello    = 1
+	typeStart    = 2
+	typeReady    = 3
+	typeFailed   = 4
+	typeBatch    = 5
+	typeResults  = 6
+	typeStop     = 7
+	typeProgress = 8
+	typeLog      = 9
+)
+
+const (
 	null        = 0xffffffff
 	kindNone    = 0
 	kindValue   = 1
@@ -19,35 +31,48 @@ const (
 
 var errMalformed = errors.New("malformed batch")
 
+const (
+	hasMetas = 1
+	fixedLen = 72 // of a meta
+	frameLen = 5  // of a frame's header
+)
+
 // columns are a BATCH payload taken apart; everything shares its memory.
 type columns struct {
 	id       uint64
 	n        int
 	lengths  []byte // of values
-	metaLens []byte
 	values   []byte
-	metas    []byte
+	metas    []byte // what is not a value; nil: none was asked for
+	metaLens []byte // protocol 1
+	v1       bool
 }
 
 // decodeBatch finds the columns and checks that they fit.
-func decodeBatch(payload []byte) (columns, error) {
+func decodeBatch(payload []byte, version int) (columns, error) {
 	c := cursor{b: payload}
-	out := columns{id: c.u64(), n: int(c.u32())}
-	out.lengths, out.metaLens = c.take(4*out.n), c.take(4*out.n)
-	if c.bad {
-		return out, errMalformed
+	out := columns{id: c.u64(), n: int(c.u32()), v1: version == 1}
+	flags := byte(hasMetas)
+	if out.v1 {
+		out.lengths, out.metaLens = c.take(4*out.n), c.take(4*out.n)
+	} else {
+		flags, out.lengths = c.u8(), c.take(4*out.n)
 	}
-	var values, metas uint64
-	for i := 0; i < len(out.lengths); i += 4 {
-		if n := binary.BigEndian.Uint32(out.lengths[i:]); n != null {
+	values := uint64(0)
+	for b := out.lengths; len(b) >= 4; b = b[4:] {
+		if n := binary.BigEndian.Uint32(b); n != null {
 			values += uint64(n)
 		}
-		metas += uint64(binary.BigEndian.Uint32(out.metaLens[i:]))
 	}
-	if values+metas != uint64(len(c.b)) {
+	if c.bad || values > uint64(len(c.b)) {
 		return out, errMalformed
 	}
-	out.values, out.metas = c.b[:values:values], c.b[values:]
+	out.values = c.take(int(values)) //nolint:gosec // checked above
+	if flags&hasMetas != 0 {
+		out.metas = c.b
+	} else if len(c.b) != 0 {
+		return out, errMalformed
+	}
 	return out, nil
 }
 
@@ -65,114 +90,179 @@ func (b *columns) next(i int) []byte {
 // messages decodes everything into dst, which is reused from batch to batch.
 func (b *columns) messages(dst []Message) ([]Message, error) {
 	dst = slices.Grow(dst[:0], b.n)[:b.n]
-	text := string(b.metas) // one allocation for all strings of the batch
+	if b.v1 {
+		return dst, b.messages1(dst)
+	}
+	c := cursor{b: b.metas}
+	topics := c.topics()
+	fixed := c.take(fixedLen * b.n)
+	if c.bad {
+		return nil, errMalformed
+	}
+	text := string(c.b) // one allocation for all strings of the batch
 	for i := range dst {
 		dst[i] = Message{Value: b.next(i)}
-		size := int(binary.BigEndian.Uint32(b.metaLens[4*i:]))
-		m := cursor{b: b.metas[:size:size]}
-		decodeMeta(&m, text[:size], &dst[i])
-		if m.bad || len(m.b) != 0 {
+		if !decodeFixed(fixed[fixedLen*i:], c.b, text, topics, &dst[i]) {
 			return nil, errMalformed
 		}
-		b.metas, text = b.metas[size:], text[size:]
 	}
 	return dst, nil
 }
 
-func decodeMeta(c *cursor, text string, m *Message) {
-	size := len(c.b)
-	str := func(n uint32) string {
-		at := size - len(c.b)
-		if c.take(int(n)) == nil {
-			return ""
-		}
-		return text[at : at+int(n)]
+func (c *cursor) topics() []string {
+	n := int(c.u32())
+	if c.bad || n > len(c.b)/4 {
+		c.bad = true
+		return nil
 	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = string(c.take(int(c.u32())))
+	}
+	return names
+}
+
+// decodeFixed reads one meta: its fixed part, and what that says about the variable
+// part in rest, of which text is the same.
+//
+//nolint:gosec // two's complement is the layout
+func decodeFixed(fixed, rest []byte, text string, topics []string, m *Message) bool {
+	f := cursor{b: fixed[:fixedLen]}
+	topic, partition := f.u32(), int32(f.u32())
+	m.Redelivery = int(f.u32())
+	m.Position.Index, m.Position.Count = int32(f.u32()), int32(f.u32())
+	m.Position.Ledger, m.Position.Entry = int64(f.u64()), int64(f.u64())
+	m.EventTime, m.PublishTime = int64(f.u64()), int64(f.u64())
+	key, schema, props, at := f.u32(), f.u32(), f.u32(), f.u32()
+	if int(topic) >= len(topics) || int(at) > len(rest) {
+		return false
+	}
+	m.Topic, m.Partition, m.Unpartitioned = topics[topic], int(max(partition, 0)), partition < 0
+	c := cursor{b: rest[at:]}
+	m.Key, m.Schema = c.nullable(key), c.nullable(schema)
+	m.Properties = c.properties(int(props), text[at:])
+	return !c.bad
+}
+
+// properties reads n pairs; text is what the cursor began with.
+func (c *cursor) properties(n int, text string) map[string]string {
+	if c.bad || n > len(c.b)/8 {
+		c.bad = true
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	found := make(map[string]string, n)
+	for range n {
+		k, v := int(c.u32()), int(c.u32())
+		at := len(text) - len(c.b)
+		if c.take(k); c.take(v) == nil && c.bad {
+			return nil
+		}
+		found[text[at:at+k]] = text[at+k : at+k+v]
+	}
+	return found
+}
+
+// messages1 is messages for protocol 1.
+func (b *columns) messages1(dst []Message) error {
+	for i := range dst {
+		dst[i] = Message{Value: b.next(i)}
+		size := int(binary.BigEndian.Uint32(b.metaLens[4*i:]))
+		if size > len(b.metas) {
+			return errMalformed
+		}
+		m := cursor{b: b.metas[:size:size]}
+		decodeMeta1(&m, &dst[i])
+		if m.bad || len(m.b) != 0 {
+			return errMalformed
+		}
+		b.metas = b.metas[size:]
+	}
+	if len(b.metas) != 0 {
+		return errMalformed
+	}
+	return nil
+}
+
+func decodeMeta1(c *cursor, m *Message) {
 	m.Partition, m.Redelivery = int(c.u32()), int(c.u32())
 	m.EventTime, m.PublishTime = int64(c.u64()), int64(c.u64()) //nolint:gosec // two's complement is the layout
 	topic, id, key, props := c.u32(), c.u32(), c.u32(), c.u32()
-	m.Topic, m.ID = str(topic), str(id)
+	m.Topic, m.id = string(c.take(int(topic))), string(c.take(int(id)))
 	m.Key = c.nullable(key)
-	if c.bad || int(props) > len(c.b)/8 {
-		c.bad = true
-		return
-	}
-	if props > 0 {
-		m.Properties = make(map[string]string, props)
-	}
-	for range props {
-		k, v := c.u32(), c.u32()
-		name := str(k)
-		m.Properties[name] = str(v)
-	}
+	m.Properties = c.properties(int(props), string(c.b))
 }
 
-// encoder builds a RESULTS payload column by column; its buffers live on from batch
-// to batch.
+// encoder builds a RESULTS frame in one buffer that lives on from batch to batch: the
+// columns have their place from the start, and bodies are written where they stay.
 type encoder struct {
-	id      uint64
-	limit   int
-	kinds   []byte
-	lengths []byte
-	bodies  []byte
-	payload []byte
+	limit  int
+	n      int // of results so far
+	of     int
+	buf    []byte
+	kinds  []byte // in buf
+	bodies int    // where they begin
 }
 
-func (e *encoder) reset(id uint64, limit int) {
-	e.id, e.limit = id, limit
-	e.kinds, e.lengths, e.bodies = e.kinds[:0], e.lengths[:0], e.bodies[:0]
+func (e *encoder) reset(id uint64, n, limit int) {
+	const counters = frameLen + 12
+	e.n, e.of, e.limit, e.bodies = 0, n, limit, counters+5*n
+	e.buf = slices.Grow(e.buf[:0], e.bodies)[:e.bodies]
+	e.buf[4] = typeResults
+	binary.BigEndian.PutUint64(e.buf[frameLen:], id)
+	binary.BigEndian.PutUint32(e.buf[frameLen+8:], uint32(n)) //nolint:gosec // n came in 32 bits
 }
 
-// done closes the body that began at start, or turns it into a failure when the
-// payload would pass the limit: the message is retried in a smaller batch.
+// add closes the body that began at start.
+func (e *encoder) add(kind byte, start int) {
+	columns := e.buf[frameLen+12:]
+	columns[e.n] = kind
+	binary.BigEndian.PutUint32(columns[e.of+4*e.n:], uint32(len(e.buf)-start)) //nolint:gosec // below limit
+	e.n++
+}
+
+// done is add, unless the payload would pass the limit: then the message fails, and is
+// retried in a smaller batch.
 func (e *encoder) done(kind byte, start int) {
-	if size := len(e.bodies) - start; len(e.bodies) > e.limit-(1<<16)-5*len(e.kinds) {
-		e.bodies = e.bodies[:start]
+	if len(e.buf)-e.bodies > e.limit-(1<<16)-5*e.n {
+		size := len(e.buf) - start
+		e.buf = e.buf[:start]
 		e.fail(fmt.Errorf("a result of %d bytes passes the limit of %d bytes for the results of a batch", size, e.limit))
 		return
 	}
-	e.kinds = append(e.kinds, kind)
-	e.lengths = binary.BigEndian.AppendUint32(e.lengths, uint32(len(e.bodies)-start)) //nolint:gosec // below limit
+	e.add(kind, start)
 }
 
-func (e *encoder) none() {
-	e.kinds = append(e.kinds, kindNone)
-	e.lengths = append(e.lengths, 0, 0, 0, 0)
-}
+func (e *encoder) none() { e.add(kindNone, len(e.buf)) }
 
 func (e *encoder) value(v []byte) {
-	start := len(e.bodies)
-	e.bodies = append(e.bodies, v...)
+	start := len(e.buf)
+	e.buf = append(e.buf, v...)
 	e.done(kindValue, start)
 }
 
 func (e *encoder) fail(err error) {
-	text := err.Error()
-	if len(text) > maxErrText {
-		text = text[:maxErrText]
-	}
-	e.kinds = append(e.kinds, kindError)
-	e.lengths = binary.BigEndian.AppendUint32(e.lengths, uint32(len(text))) //nolint:gosec // at most maxErrText
-	e.bodies = append(e.bodies, text...)
+	text, start := err.Error(), len(e.buf)
+	e.buf = append(e.buf, text[:min(len(text), maxErrText)]...)
+	e.add(kindError, start)
 }
 
 func (e *encoder) outputs(outs []Message) {
-	start := len(e.bodies)
-	e.bodies = appendLen(e.bodies, len(outs))
+	start := len(e.buf)
+	e.buf = appendLen(e.buf, len(outs))
 	for i := range outs {
-		e.bodies = appendOutput(e.bodies, &outs[i])
+		e.buf = appendOutput(e.buf, &outs[i])
 	}
 	e.done(kindOutputs, start)
 }
 
-func (e *encoder) finish(metrics map[string][]float64) []byte {
-	b := binary.BigEndian.AppendUint64(e.payload[:0], e.id)
-	b = appendLen(b, len(e.kinds))
-	b = append(b, e.kinds...)
-	b = append(b, e.lengths...)
-	b = append(b, e.bodies...)
-	e.payload = appendMetrics(b, metrics)
-	return e.payload
+// finish appends the sections after the bodies and returns the whole frame.
+func (e *encoder) finish(sections []byte) []byte {
+	e.buf = append(e.buf, sections...)
+	binary.BigEndian.PutUint32(e.buf, uint32(len(e.buf)-4)) //nolint:gosec // bounded by the limit
+	return e.buf
 }
 
 func appendMetrics(b []byte, metrics map[string][]float64) []byte {
@@ -237,6 +327,13 @@ func (c *cursor) take(n int) []byte {
 	out := c.b[:n:n]
 	c.b = c.b[n:]
 	return out
+}
+
+func (c *cursor) u8() byte {
+	if b := c.take(1); b != nil {
+		return b[0]
+	}
+	return 0
 }
 
 func (c *cursor) u32() uint32 {

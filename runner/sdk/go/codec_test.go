@@ -3,6 +3,8 @@ package function
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"math"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write the golden file that this side encodes")
@@ -24,48 +27,116 @@ func golden(t testing.TB, name string) []byte {
 	return data
 }
 
-func wantMessages() []Message {
+// wantMessages are those of batch1.bin, or, in protocol 2, of batch2.bin.
+func wantMessages(version int) []Message {
 	const topic = "persistent://public/default/orders"
-	return []Message{
-		{Topic: topic, Partition: 3, ID: "12:5:3", Key: []byte("k\x00"), Value: []byte("päyload"), Properties: map[string]string{"trace": "äb"}, EventTime: 1700000000123, PublishTime: 1700000000456, Redelivery: 2},
-		{Topic: topic, ID: "12:6:0", EventTime: -1},
-		{Topic: topic, ID: "12:7:0", Key: []byte{}, Value: []byte{}},
-		{Topic: topic, ID: "12:8:0", Value: []byte{0xff, 0x00}},
+	in := []Message{
+		{Topic: topic, Partition: 3, id: "12:5:3", Key: []byte("k\x00"), Value: []byte("päyload"), Properties: map[string]string{"trace": "äb"}, EventTime: 1700000000123, PublishTime: 1700000000456, Redelivery: 2},
+		{Topic: topic, id: "12:6:0", EventTime: -1},
+		{Topic: topic, id: "12:7:0", Key: []byte{}, Value: []byte{}},
+		{Topic: topic, id: "12:8:0", Value: []byte{0xff, 0x00}},
 	}
+	if version == 1 {
+		return in
+	}
+	for i := range in {
+		in[i].id, in[i].Position = "", Position{Ledger: 12, Entry: int64(5 + i)}
+	}
+	in[0].Position.Index, in[0].Position.Count, in[0].Schema = 1, 4, []byte{0, 9}
+	in[1].Topic, in[1].Unpartitioned = "persistent://public/default/other", true
+	in[2].Position, in[2].Schema = Position{Ledger: -1, Entry: 77}, []byte{}
+	return in
 }
 
 func TestBatchIsGolden(t *testing.T) {
-	b, err := decodeBatch(golden(t, "batch.bin"))
+	for version, file := range map[int]string{1: "batch1.bin", 2: "batch2.bin"} {
+		b, err := decodeBatch(golden(t, file), version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.messages(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.id != 7 || !reflect.DeepEqual(got, wantMessages(version)) {
+			t.Errorf("%s: got %d %+v", file, b.id, got)
+		}
+	}
+}
+
+func TestValuesAreGolden(t *testing.T) {
+	b, err := decodeBatch(golden(t, "values2.bin"), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.messages(nil)
-	if err != nil {
-		t.Fatal(err)
+	for i, m := range wantMessages(2) {
+		if got := b.next(i); !bytes.Equal(got, m.Value) || (got == nil) != (m.Value == nil) {
+			t.Errorf("value %d: %q", i, got)
+		}
 	}
-	if b.id != 7 || !reflect.DeepEqual(got, wantMessages()) {
-		t.Errorf("got %d %+v", b.id, got)
+	if b.metas != nil {
+		t.Error("metas where none were sent")
+	}
+}
+
+func TestIDs(t *testing.T) {
+	cases := map[string]struct {
+		m      Message
+		id     string
+		pulsar string
+	}{
+		"Batched":       {Message{Partition: 2, Position: Position{Ledger: 12, Entry: 5, Index: 0, Count: 3}}, "12:5:2:0", "080c100518022000"},
+		"Alone":         {Message{Partition: 2, Position: Position{Ledger: 12, Entry: 5}}, "12:5:2", "080c10051802"},
+		"Unpartitioned": {Message{Unpartitioned: true, Position: Position{Ledger: 300, Entry: 5}}, "300:5:-1", "08ac021005"},
+		"Numbered":      {Message{Position: Position{Ledger: -1, Entry: 77}}, "77", ""},
+		"OldRunner":     {Message{id: "12:5"}, "12:5", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := c.m.ID(); got != c.id {
+				t.Errorf("id %q, want %q", got, c.id)
+			}
+			if got := hex.EncodeToString(c.m.PulsarID()); got != c.pulsar {
+				t.Errorf("serialised %s, want %s", got, c.pulsar)
+			}
+		})
 	}
 }
 
 func TestResultsAreGolden(t *testing.T) {
-	var e encoder
-	e.reset(7, 1<<20)
-	e.value([]byte("päyload!"))
-	e.none()
-	e.outputs([]Message{
-		{Topic: "elsewhere", Key: []byte("key"), Properties: map[string]string{"a": "ä"}, EventTime: -5},
-		{Value: []byte{}},
-	})
-	e.fail(errors.New("no: ä"))
-	got := e.finish(map[string][]float64{"ö": {-2}, "a": {1.5, math.Inf(1)}})
+	metrics := map[string][]float64{"ö": {-2}, "a": {1.5, math.Inf(1)}}
+	in := wantMessages(2)
+	two := said{metrics: metrics, ackN: 3, logN: 2}
+	two.acks = appendAck(appendAck(appendAck(nil, 0, &in[0], false), 3, &in[1], true), 3, &in[2], false)
+	two.logs = appendRecord(appendRecord(nil, 4, 0, time.UnixMilli(1700000000789), "wärn"), 3, none, time.UnixMilli(0), "")
+	for file, sections := range map[string][]byte{"results1.bin": appendMetrics(nil, metrics), "results2.bin": two.sections()} {
+		var e encoder
+		for range 2 { // the second time into used memory
+			e.reset(7, 4, 1<<20)
+			e.value([]byte("päyload!"))
+			e.none()
+			e.outputs([]Message{
+				{Topic: "elsewhere", Key: []byte("key"), Properties: map[string]string{"a": "ä"}, EventTime: -5},
+				{Value: []byte{}},
+			})
+			e.fail(errors.New("no: ä"))
+			wantGolden(t, file, e.finish(sections)[frameLen:])
+		}
+	}
+	logs := appendLen(append(make([]byte, 7), 7), 2)
+	logs = appendRecord(appendRecord(logs, 5, 0, time.UnixMilli(1700000000789), "ö"), 1, none, time.UnixMilli(1), "none")
+	wantGolden(t, "log2.bin", logs)
+}
+
+func wantGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(filepath.Join("..", "..", "runtime", "process", "testdata", "results.bin"), got, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join("..", "..", "runtime", "process", "testdata", name), got, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if want := golden(t, "results.bin"); !bytes.Equal(got, want) {
-		t.Errorf("encoded %q, the file holds %q", got, want)
+	if want := golden(t, name); !bytes.Equal(got, want) {
+		t.Errorf("%s: encoded %q, the file holds %q", name, got, want)
 	}
 }
 
@@ -83,8 +154,8 @@ func TestStartIsGolden(t *testing.T) {
 	got := []any{i.Tenant(), i.Namespace(), i.Name(), i.ID(), i.Parallelism(), i.Inputs(), out, ok, config, secret, i.info.Limits.CallTimeoutMs}
 	want := []any{
 		"acme", "shop", "enrich", 1, 3,
-		[]Topic{{"persistent://acme/shop/orders", "json"}},
-		Topic{"persistent://acme/shop/enriched", ""},
+		[]Topic{{Topic: "persistent://acme/shop/orders", Schema: "json"}},
+		Topic{Topic: "persistent://acme/shop/enriched", Partitions: 2},
 		true,
 		map[string]string{"region": "eu"},
 		"s3cret", int64(5000),
@@ -96,17 +167,19 @@ func TestStartIsGolden(t *testing.T) {
 
 func TestHugeResultsFailAlone(t *testing.T) {
 	var e encoder
-	e.reset(1, 200<<10)
+	e.reset(1, 3, 200<<10)
 	e.value([]byte("small"))
 	e.value(make([]byte, 300<<10))
 	e.value([]byte("small"))
-	if want := []byte{kindValue, kindError, kindValue}; !bytes.Equal(e.kinds, want) {
-		t.Errorf("kinds %v, want %v", e.kinds, want)
+	if got, want := kindsOf(&e), []byte{kindValue, kindError, kindValue}; !bytes.Equal(got, want) {
+		t.Errorf("kinds %v, want %v", got, want)
 	}
 	if got := e.finish(nil); len(got) > 200<<10 {
 		t.Errorf("%d bytes pass the limit", len(got))
 	}
 }
+
+func kindsOf(e *encoder) []byte { return e.buf[frameLen+12:][:e.of] }
 
 func TestForms(t *testing.T) {
 	cases := map[string]struct {
@@ -125,7 +198,7 @@ func TestForms(t *testing.T) {
 			return in, nil
 		}}, []byte{kindValue, kindNone, kindError, kindError}},
 		"Message": {&program{message: func(_ context.Context, m Message) ([]Message, error) {
-			if m.ID == "12:8:0" {
+			if m.ID() == "12:8:0" {
 				return nil, errors.New("eight")
 			}
 			if m.Key == nil {
@@ -143,14 +216,56 @@ func TestForms(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			c.program.instance, c.program.ctx = &Instance{}, t.Context()
-			if _, err := c.program.run(golden(t, "batch.bin")); err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(c.program.out.kinds, c.kinds) {
-				t.Errorf("kinds %v, want %v", c.program.out.kinds, c.kinds)
+			c.program.ctx = t.Context()
+			for version, file := range map[int]string{1: "batch1.bin", 2: "batch2.bin"} {
+				c.program.instance, c.program.version = From(t.Context()), version
+				if _, err := c.program.run(golden(t, file)); err != nil {
+					t.Fatal(err)
+				}
+				if got := kindsOf(&c.program.out); !bytes.Equal(got, c.kinds) {
+					t.Errorf("kinds %v, want %v", got, c.kinds)
+				}
 			}
 		})
+	}
+}
+
+func TestManual(t *testing.T) {
+	i := From(t.Context())
+	if err := i.Ack(Message{}); !errors.Is(err, errNotManual) {
+		t.Errorf("without the guarantee: %v", err)
+	}
+	i.info.Manual = true
+	i.at(2)
+	if err := errors.Join(i.Ack(wantMessages(2)[0]), i.Nack(wantMessages(2)[1])); err != nil {
+		t.Fatal(err)
+	}
+	if s := i.take(); s.ackN != 2 || binary.BigEndian.Uint32(s.acks) != 2 {
+		t.Errorf("%d acknowledgements, %q", s.ackN, s.acks)
+	}
+	if s := i.take(); s.ackN != 0 {
+		t.Error("told twice")
+	}
+}
+
+func TestLogger(t *testing.T) {
+	i := From(t.Context())
+	i.info.Log = true
+	sent := 0
+	i.flush = func(_ uint64, n int, _ []byte) { sent += n }
+	i.at(1)
+	log := i.Logger().With("a", 1)
+	log.Debug("not wanted")
+	log.Warn("word", "b", 2)
+	s := i.take()
+	if want := appendRecord(nil, 4, 1, time.Time{}, "msg=word a=1 b=2"); s.logN != 1 || !bytes.Equal(s.logs[:5], want[:5]) || !bytes.HasSuffix(s.logs, want[13:]) {
+		t.Errorf("%d records: %q", s.logN, s.logs)
+	}
+	for range 100 {
+		log.Info(string(make([]byte, 1000)))
+	}
+	if left := i.take().logN; sent == 0 || sent+left != 100 {
+		t.Errorf("%d records were sent before the end of the batch and %d were left", sent, left)
 	}
 }
 
@@ -163,14 +278,15 @@ func TestFromOutsideOfAHandler(t *testing.T) {
 }
 
 func FuzzDecodeBatch(f *testing.F) {
-	good := golden(f, "batch.bin")
-	f.Add(good)
-	for _, cut := range []int{0, 8, 12, 20, 44, len(good) - 1} {
-		f.Add(good[:cut])
+	for file, version := range map[string]int{"batch1.bin": 1, "batch2.bin": 2, "values2.bin": 2} {
+		good := golden(f, file)
+		for _, cut := range []int{0, 8, 12, 13, 20, 44, len(good) - 1, len(good)} {
+			f.Add(version, good[:cut])
+		}
 	}
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		b, err := decodeBatch(payload)
-		if err == nil {
+	f.Fuzz(func(t *testing.T, version int, payload []byte) {
+		b, err := decodeBatch(payload, version)
+		if err == nil && b.metas != nil {
 			_, err = b.messages(nil)
 		}
 		if err != nil && !errors.Is(err, errMalformed) {

@@ -5,26 +5,6 @@ import (
 	"fmt"
 )
 
-// Message is one message, in or out. A slice handed to a handler is valid until the
-// handler returns; copy what must live longer.
-type Message struct {
-	Topic       string            // in: full name; out: destination, "" is the configured output
-	Partition   int               // in only
-	ID          string            // in only: the broker's id
-	Key         []byte            // nil: no key
-	Value       []byte            // nil: a tombstone, which differs from empty
-	Properties  map[string]string // nil: none
-	EventTime   int64             // ms since the epoch, 0: not set
-	PublishTime int64             // in only: ms since the epoch
-	Redelivery  int               // in only: how many times it was delivered before
-}
-
-// Reply returns a message to the configured output that keeps the key and the event
-// time of m, as the plain handler form does by itself.
-func (m Message) Reply(value []byte) Message {
-	return Message{Key: m.Key, Value: value, EventTime: m.EventTime}
-}
-
 // Result is what the batch form made of one message: outputs or a failure.
 type Result struct {
 	Outputs []Message
@@ -62,6 +42,7 @@ type program struct {
 	message func(context.Context, Message) ([]Message, error)
 	batch   func(context.Context, []Message) ([]Result, error)
 
+	version  int // of the protocol
 	instance *Instance
 	ctx      context.Context //nolint:containedctx // the life of the program, handed to every call
 	in       []Message       // reused from batch to batch
@@ -70,13 +51,14 @@ type program struct {
 }
 
 // run calls user code for every message of the BATCH payload and returns the RESULTS
-// payload, valid until the next run.
+// frame, valid until the next run.
 func (p *program) run(payload []byte) ([]byte, error) {
-	b, err := decodeBatch(payload)
+	b, err := decodeBatch(payload, p.version)
 	if err != nil {
 		return nil, err
 	}
-	p.out.reset(b.id, p.instance.maxFrame())
+	p.out.reset(b.id, b.n, p.instance.maxFrame())
+	p.instance.begin(b.id)
 	if p.value == nil {
 		if p.in, err = b.messages(p.in); err != nil {
 			return nil, err
@@ -94,7 +76,11 @@ func (p *program) run(payload []byte) ([]byte, error) {
 			i = p.messagesFrom(i)
 		}
 	}
-	return p.out.finish(p.instance.takeMetrics()), nil
+	said := p.instance.take()
+	if p.version == 1 {
+		return p.out.finish(appendMetrics(nil, said.metrics)), nil
+	}
+	return p.out.finish(said.sections()), nil
 }
 
 // valuesFrom calls the value form until the end, or until a panic, and returns where
@@ -136,6 +122,7 @@ func (p *program) recovered(next *int) {
 }
 
 func (p *program) step(i int) {
+	p.instance.at(i)
 	if p.progress != nil {
 		p.progress(i)
 	}

@@ -4,13 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"sync"
 )
 
 // Topic is a topic of the function and the label of its schema.
 type Topic struct {
-	Topic  string `json:"topic"`
-	Schema string `json:"schema,omitempty"`
+	Topic      string `json:"topic"`
+	Schema     string `json:"schema,omitempty"`
+	Partitions int    `json:"partitions,omitempty"` // 0: unpartitioned
 }
 
 // Instance is where a handler runs: which copy of which function, its configuration,
@@ -18,9 +20,17 @@ type Topic struct {
 type Instance struct {
 	info start
 
-	mu      sync.Mutex
-	metrics map[string][]float64
+	logger *slog.Logger
+	flush  func(batch uint64, n int, records []byte) // sends records of the log before their batch is done; nil: it cannot
+
+	mu    sync.Mutex
+	said  said
+	batch uint64 // at work
+	index int    // of the message at work, none for a whole batch
 }
+
+// none is the index that no message has.
+const none = -1
 
 type start struct {
 	Protocol    int               `json:"protocol"`
@@ -31,6 +41,9 @@ type start struct {
 	Parallelism int               `json:"parallelism"`
 	Inputs      []Topic           `json:"inputs"`
 	Output      *Topic            `json:"output,omitempty"`
+	Version     string            `json:"version,omitempty"`
+	Manual      bool              `json:"manual,omitempty"`
+	Log         bool              `json:"log,omitempty"`
 	UserConfig  json.RawMessage   `json:"user_config,omitempty"`
 	Secrets     map[string]string `json:"secrets,omitempty"`
 	Limits      struct {
@@ -47,11 +60,14 @@ func From(ctx context.Context) *Instance {
 	if i, ok := ctx.Value(instanceKey{}).(*Instance); ok {
 		return i
 	}
-	return &Instance{}
+	i := &Instance{index: none}
+	i.logger = slog.New(newHandler(i))
+	return i
 }
 
 func newInstance(startJSON []byte) (*Instance, error) {
-	i := &Instance{}
+	i := &Instance{index: none}
+	i.logger = slog.New(newHandler(i))
 	if err := json.Unmarshal(startJSON, &i.info); err != nil {
 		return nil, fmt.Errorf("start frame: %w", err)
 	}
@@ -98,22 +114,71 @@ func (i *Instance) Secret(name string) (value string, ok bool) {
 	return value, ok
 }
 
+// FunctionID is the full name of the function: tenant/namespace/name.
+func (i *Instance) FunctionID() string {
+	return i.info.Tenant + "/" + i.info.Namespace + "/" + i.info.Name
+}
+
+// Version is the digest of the function's code.
+func (i *Instance) Version() string { return i.info.Version }
+
+// Logger writes to the log of the instance and, where the function has a log topic, to
+// that. It never waits for a broker: records that pile up are dropped, and counted there.
+func (i *Instance) Logger() *slog.Logger { return i.logger }
+
 // RecordMetric adds an observation to a metric of the function.
 func (i *Instance) RecordMetric(name string, value float64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.metrics == nil {
-		i.metrics = map[string][]float64{}
+	if i.said.metrics == nil {
+		i.said.metrics = map[string][]float64{}
 	}
-	i.metrics[name] = append(i.metrics[name], value)
+	i.said.metrics[name] = append(i.said.metrics[name], value)
 }
 
-func (i *Instance) takeMetrics() map[string][]float64 {
+// Ack acknowledges an input of this call or of an earlier one, where the function's
+// guarantee is manual; else it is an error. It takes effect with the results of the
+// batch at work. Of an earlier input a copy of its Topic, Partition, Unpartitioned and
+// Position is enough.
+func (i *Instance) Ack(m Message) error { return i.settle(&m, false) }
+
+// Nack hands an input back to its broker, to be delivered again; else it is as Ack.
+func (i *Instance) Nack(m Message) error { return i.settle(&m, true) }
+
+func (i *Instance) settle(m *Message, nack bool) error {
+	if !i.info.Manual {
+		return errNotManual
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	m := i.metrics
-	i.metrics = nil
-	return m
+	i.said.acks = appendAck(i.said.acks, max(i.index, 0), m, nack)
+	i.said.ackN++
+	return nil
+}
+
+// begin says which batch is at work.
+func (i *Instance) begin(batch uint64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.batch, i.index = batch, none
+}
+
+// at says which message of it is.
+func (i *Instance) at(index int) {
+	if i.info.Manual || i.info.Log {
+		i.mu.Lock()
+		i.index = index
+		i.mu.Unlock()
+	}
+}
+
+// take is what was said since the last batch.
+func (i *Instance) take() said {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	s := i.said
+	i.said = said{}
+	return s
 }
 
 func (i *Instance) maxFrame() int {

@@ -3,7 +3,6 @@
 package function
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -25,7 +24,7 @@ func serve(p *program) {
 	}
 	closeOnExec(inFD)
 	closeOnExec(outFD)
-	w := &worker{program: p, in: bufio.NewReaderSize(in, 1<<16), out: out, watchParent: exitWithParent}
+	w := &worker{program: p, in: in, out: out, watchParent: exitWithParent}
 	if err := w.serve(); err != nil {
 		fmt.Fprintln(os.Stderr, "function:", err)
 		os.Exit(1)

@@ -15,17 +15,9 @@ import (
 )
 
 const (
-	protocol   = 1
-	sdkVersion = "go/0.1.0"
-
-	typeHello    = 1
-	typeStart    = 2
-	typeReady    = 3
-	typeFailed   = 4
-	typeBatch    = 5
-	typeResults  = 6
-	typeStop     = 7
-	typeProgress = 8
+	minProtocol = 1
+	maxProtocol = 2
+	sdkVersion  = "go/0.2.0"
 )
 
 type worker struct {
@@ -44,7 +36,7 @@ type worker struct {
 }
 
 func (w *worker) serve() error {
-	hello := map[string]any{"min": protocol, "max": protocol, "sdk": sdkVersion, "language": "go"}
+	hello := map[string]any{"min": minProtocol, "max": maxProtocol, "sdk": sdkVersion, "language": "go"}
 	if err := w.writeJSON(typeHello, hello); err != nil {
 		return err
 	}
@@ -60,7 +52,8 @@ func (w *worker) serve() error {
 		return w.writeJSON(typeFailed, map[string]string{"reason": "InvalidConfig", "message": err.Error()})
 	}
 	p := w.program
-	p.instance = instance
+	p.instance, p.version = instance, max(instance.info.Protocol, minProtocol)
+	instance.flush = w.log
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), instanceKey{}, instance))
 	defer cancel()
 	p.ctx = ctx
@@ -69,7 +62,7 @@ func (w *worker) serve() error {
 		go w.reportProgress(ctx, time.Duration(limit)*time.Millisecond/4)
 	}
 	go w.watchParent(ctx)
-	if err := w.writeJSON(typeReady, map[string]bool{"batch": p.batch != nil}); err != nil {
+	if err := w.writeJSON(typeReady, map[string]bool{"batch": p.batch != nil, "values_only": p.value != nil}); err != nil {
 		return err
 	}
 	return w.loop()
@@ -94,7 +87,7 @@ func (w *worker) loop() error {
 			if err != nil {
 				return err
 			}
-			if err := w.write(typeResults, results); err != nil {
+			if err := w.writeFrame(results); err != nil {
 				return err
 			}
 		default:
@@ -142,14 +135,21 @@ func (w *worker) read() (byte, []byte, error) {
 	return w.head[4], w.payload, err
 }
 
+// log sends records before the batch that they belong to is done.
+func (w *worker) log(batch uint64, n int, records []byte) {
+	b := appendLen(binary.BigEndian.AppendUint64(nil, batch), n)
+	_ = w.write(typeLog, append(b, records...)) // the loop meets the same broken pipe
+}
+
 func (w *worker) write(t byte, payload []byte) error {
-	head := binary.BigEndian.AppendUint32(make([]byte, 0, 5), uint32(len(payload)+1)) //nolint:gosec // bounded by the encoder
+	frame := appendLen(make([]byte, 0, frameLen+len(payload)), len(payload)+1)
+	return w.writeFrame(append(append(frame, t), payload...))
+}
+
+func (w *worker) writeFrame(frame []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, err := w.out.Write(append(head, t)); err != nil {
-		return err
-	}
-	_, err := w.out.Write(payload)
+	_, err := w.out.Write(frame)
 	return err
 }
 

@@ -24,7 +24,7 @@ func enrich(ctx context.Context, m function.Message) ([]function.Message, error)
 	}
 	var order map[string]any
 	if err := json.Unmarshal(m.Value, &order); err != nil {
-		return nil, fmt.Errorf("order %s: %w", m.ID, err)
+		return nil, fmt.Errorf("order %s: %w", m.ID(), err)
 	}
 	if _, ok := order["id"]; !ok {
 		reply := m.Reply(m.Value)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import math
 import os
 import sys
@@ -16,7 +17,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "worker"))
 sys.path.append(os.path.join(HERE, "..", "shim"))
 GOLDEN = os.path.join(HERE, "..", "..", "..", "runtime", "process", "testdata")
 
-from functionmesh import context, frames, load, serde, worker  # noqa: E402
+from functionmesh import context, frames, load, records, serde, worker  # noqa: E402
 
 
 def golden(name):
@@ -25,9 +26,7 @@ def golden(name):
 
 
 class Codec(unittest.TestCase):
-    def test_batch_is_golden(self):
-        batch = frames.Batch(golden("batch.bin"))
-        self.assertEqual((batch.id, batch.count), (7, 4))
+    def values(self, batch):
         values, at = [], batch.first_value
         for length in batch.lengths:
             if length == frames.NULL:
@@ -35,19 +34,32 @@ class Codec(unittest.TestCase):
                 continue
             values.append(batch.payload[at : at + length])
             at += length
-        self.assertEqual(values, ["päyload".encode(), None, b"", b"\xff\x00"])
-        metas, at = [], batch.first_meta
-        for length in batch.metas:
-            metas.append(frames.Meta(batch.payload, at))
-            at += length
-        self.assertEqual([m.id for m in metas], ["12:5:3", "12:6:0", "12:7:0", "12:8:0"])
-        self.assertEqual([m.key for m in metas], [b"k\0", None, b"", None])
-        self.assertEqual([m.event_time for m in metas], [1700000000123, -1, 0, 0])
-        first = metas[0]
-        self.assertEqual(
-            (first.topic, first.partition, first.redelivery, first.publish_time, first.properties),
-            ("persistent://public/default/orders", 3, 2, 1700000000456, {"trace": "äb"}),
-        )
+        return values
+
+    def test_batches_are_golden(self):
+        for name, version, ids in (
+            ("batch1.bin", 1, ["12:5:3", "12:6:0", "12:7:0", "12:8:0"]),
+            ("batch2.bin", 2, ["12:5:3:1", "12:6:-1", "77", "12:8:0"]),
+        ):
+            with self.subTest(name=name):
+                batch = frames.Batch(golden(name), version)
+                self.assertEqual((batch.id, batch.count), (7, 4))
+                self.assertEqual(self.values(batch), ["päyload".encode(), None, b"", b"\xff\x00"])
+                metas = [batch.metas[i] for i in range(4)]
+                self.assertEqual([m.id for m in metas], ids)
+                self.assertEqual([m.key for m in metas], [b"k\0", None, b"", None])
+                self.assertEqual([m.event_time for m in metas], [1700000000123, -1, 0, 0])
+                self.assertEqual([m.schema for m in metas], [None] * 4 if version == 1 else [b"\0\t", None, b"", None])
+                first = metas[0]
+                self.assertEqual(
+                    (first.topic, first.partition, first.redelivery, first.publish_time, first.properties),
+                    ("persistent://public/default/orders", 3, 2, 1700000000456, {"trace": "äb"}),
+                )
+
+    def test_values_are_golden(self):
+        batch = frames.Batch(golden("values2.bin"), 2)
+        self.assertEqual(self.values(batch), ["päyload".encode(), None, b"", b"\xff\x00"])
+        self.assertIsNone(batch.metas)
 
     def test_results_are_golden(self):
         outputs = frames.outputs(
@@ -56,25 +68,51 @@ class Codec(unittest.TestCase):
                 frames.output("", None, b"", {}, 0),
             ]
         )
-        payload = frames.results(
+        parts = frames.results(
             7,
             bytearray([frames.KIND_VALUE, frames.KIND_NONE, frames.KIND_OUTPUTS, frames.KIND_ERROR]),
             ["päyload!".encode(), b"", outputs, "no: ä".encode()],
             {"ö": [-2.0], "a": [1.5, math.inf]},
         )
-        self.assertEqual(payload, golden("results.bin"))
+        self.assertEqual(b"".join(parts), golden("results1.bin"))
+        topic = "persistent://public/default/"
+        acks = [
+            frames.ack(0, topic + "orders", 3, 12, 5, 1, 4, False),
+            frames.ack(3, topic + "other", -1, 12, 6, 0, 0, True),
+            frames.ack(3, topic + "orders", 0, -1, 77, 0, 0, False),
+        ]
+        logs = [frames.record(records.level(30), 0, 1700000000789, "wärn"), frames.record(records.level(20), frames.NULL, 0, "")]
+        parts += frames.sections(acks, logs)
+        self.assertEqual(b"".join(parts), golden("results2.bin"))
+        self.assertEqual(frames.framed(frames.RESULTS, parts), frames.frame(frames.RESULTS, b"".join(parts)))
+
+    def test_log_is_golden(self):
+        logs = [frames.record(records.level(40), 0, 1700000000789, "ö"), frames.record(records.level(5), frames.NULL, 1, "none")]
+        self.assertEqual(frames.log(7, logs), frames.frame(frames.LOG, golden("log2.bin")))
 
     def test_malformed_batches(self):
-        good = golden("batch.bin")
-        for cut in (0, 8, 11, 12, 40, len(good) - 1):
+        for name, version in (("batch1.bin", 1), ("values2.bin", 2)):
+            good = golden(name)
+            for cut in (0, 8, 11, 12, 13, 20, len(good) - 1):
+                with self.subTest(name=name, cut=cut), self.assertRaises(frames.Malformed):
+                    frames.Batch(good[:cut], version)
+        good = golden("batch2.bin")
+        for cut in (0, 12, 13, 40, 100, 200):
             with self.subTest(cut=cut), self.assertRaises(frames.Malformed):
-                frames.Batch(good[:cut])
+                frames.Batch(good[:cut], 2)
 
     def test_malformed_frames(self):
-        for stream in (b"\0", b"\0\0\0\0\5", b"\0\0\0\5\5ab"):
-            with self.subTest(stream=stream), self.assertRaises(frames.Malformed):
-                frames.read_frame(io.BytesIO(stream))
-        self.assertIsNone(frames.read_frame(io.BytesIO(b"")))
+        for stream in (b"\0", b"\0\0\0\0\5", b"\0\0\0\5\5ab", b""):
+            reading, writing = os.pipe()
+            os.write(writing, stream)
+            os.close(writing)
+            with self.subTest(stream=stream):
+                if stream:
+                    with self.assertRaises(frames.Malformed):
+                        frames.read_frame(reading)
+                else:
+                    self.assertIsNone(frames.read_frame(reading))
+            os.close(reading)
 
     def test_huge_results_fail_alone(self):
         kinds, bodies = bytearray([1, 1, 1]), [b"small", b"x" * 300000, b"small"]
@@ -231,10 +269,14 @@ class Contexts(unittest.TestCase):
     def setUp(self):
         from pulsar import Context
 
-        self.context = context.make(Context, json.loads(golden("start.json").decode()))
-        self.context._payload = golden("batch.bin")
-        self.context._at = frames.Batch(golden("batch.bin")).first_meta
+        self.start = json.loads(golden("start.json").decode())
+        self.context = context.make(Context, self.start)
+        self.context._metas = frames.Batch(golden("batch2.bin"), 2).metas
         self.base = Context
+
+    def at(self, index):
+        self.context._index, self.context._meta = index, None
+        return self.context
 
     def test_facts(self):
         c = self.context
@@ -252,11 +294,42 @@ class Contexts(unittest.TestCase):
 
     def test_message(self):
         c = self.context
-        self.assertEqual((c.get_message_id(), c.get_message_id().serialize()), ("12:5:3", b"12:5:3"))
         self.assertEqual((c.get_message_key(), c.get_partition_key()), ("k\0", "k\0"))
         self.assertEqual((c.get_message_eventtime(), c.get_message_redelivery_count()), (1700000000123, 2))
+        self.assertEqual((c.get_message_publish_time(), c.get_message_schema_version()), (1700000000456, b"\0\t"))
+        self.assertEqual((c.get_message_partition_index(), c.get_message_sequence_id()), (3, 12 << 28 | 5))
         self.assertEqual(c.get_message_properties(), {"trace": "äb"})
         self.assertEqual(c.get_current_message_topic_name(), "persistent://public/default/orders")
+        self.assertIsNone(c.get_traceparent())
+        c._partitioned = {"persistent://public/default/orders"}
+        self.assertEqual(c.get_current_message_topic_name(), "persistent://public/default/orders-partition-3")
+        self.assertEqual(self.at(1).get_current_message_topic_name(), "persistent://public/default/other")
+
+    def test_message_ids_are_pulsars(self):
+        first, second, third = (self.at(i).get_message_id() for i in range(3))
+        self.assertEqual((str(first), first.serialize().hex()), ("(12,5,3,1)", "080c100518032001"))
+        self.assertEqual((str(second), second.serialize().hex()), ("(12,6,-1,-1)", "080c1006"))
+        self.assertEqual((str(third), third.serialize()), ("77", b"77"))
+        self.assertEqual((first.ledger_id(), first.entry_id(), first.partition(), first.batch_index()), (12, 5, 3, 1))
+        self.assertEqual(first, self.at(0).get_message_id())
+        self.assertEqual(len({first, second, self.at(0).get_message_id()}), 2)
+
+    def test_acks(self):
+        topic = "persistent://public/default/orders"
+        kept = self.at(0).get_message_id()
+        c = self.at(2)
+        c.ack(kept, topic)
+        c.ack(kept, topic + "-partition-3")
+        c.nack(c.get_message_id(), topic)
+        want = [frames.ack(2, topic, 3, 12, 5, 1, 4, False)] * 2 + [frames.ack(2, topic, 0, -1, 77, 0, 0, True)]
+        self.assertEqual((c._take_acks(), c._take_acks()), (want, []))
+        with self.assertRaises(ValueError):
+            c.ack(kept, "other")
+        with self.assertRaises(TypeError):
+            c.ack("12:5", topic)
+        self.start["manual"] = False
+        with self.assertRaisesRegex(NotImplementedError, "manual"):
+            c.ack(kept, topic)
 
     def test_publish(self):
         c = self.context
@@ -276,7 +349,8 @@ class Contexts(unittest.TestCase):
             "incr_counter": lambda: c.incr_counter("a", 1),
             "get_counter": lambda: c.get_counter("a"),
             "del_counter": lambda: c.del_counter("a"),
-            "ack": lambda: c.ack("1", "t"),
+            "get_ordering_key": lambda: c.get_ordering_key(),
+            "callback": lambda: c.publish("a", "b", callback=print),
             "compression_type": lambda: c.publish("a", "b", compression_type=1),
             "sequence_id": lambda: c.publish("a", "b", message_conf={"sequence_id": 1}),
             "get_pulsar_client": lambda: c.get_pulsar_client(),
@@ -293,7 +367,7 @@ class Contexts(unittest.TestCase):
         c.record_metric("m", 3)
         self.assertEqual(c._metrics.take(), {"m": [1.0, 3.0]})
         self.assertEqual(c._metrics.take(), {})
-        self.assertEqual(c.get_metrics(), {"m_count": 2, "m_sum": 4.0, "m_min": 1.0, "m_max": 3.0})
+        self.assertEqual(c.get_metrics(), {"user_metric_m_" + k: v for k, v in (("count", 2), ("sum", 4.0), ("min", 1.0), ("max", 3.0))})
 
 
 class Shim(unittest.TestCase):
@@ -318,36 +392,34 @@ class Sessions(unittest.TestCase):
     def session(self, start, *batches):
         to_worker, theirs = os.pipe()
         ours, from_worker = os.pipe()
-        w = worker.Worker(os.fdopen(to_worker, "rb"), os.fdopen(from_worker, "wb", buffering=0))
-        sending, receiving = os.fdopen(theirs, "wb"), os.fdopen(ours, "rb")
+        w = worker.Worker(to_worker, from_worker)
         done = []
         thread = threading.Thread(target=lambda: done.append(w.serve()))
         thread.start()
         try:
-            self.assertEqual(frames.read_frame(receiving)[0], frames.HELLO)
-            sending.write(frames.frame(frames.START, json.dumps(start).encode()))
-            sending.flush()
-            answers = [frames.read_frame(receiving)]
+            self.assertEqual(frames.read_frame(ours)[0], frames.HELLO)
+            os.write(theirs, frames.frame(frames.START, json.dumps(start).encode()))
+            answers = [frames.read_frame(ours)]
             if answers[0][0] == frames.READY:
                 for b in batches:
-                    sending.write(frames.frame(frames.BATCH, b))
-                    sending.flush()
-                    answers.append(frames.read_frame(receiving))
+                    os.write(theirs, frames.frame(frames.BATCH, b))
+                    answers.append(frames.read_frame(ours))
         finally:
-            sending.close()
+            os.close(theirs)
             thread.join()
-            receiving.close()
-            w.source.close()
-            w.target.close()
+            for fd in (ours, to_worker, from_worker):
+                os.close(fd)
+            if getattr(w, "records", None) is not None:
+                logging.getLogger().removeHandler(w.records)
         return done[0], answers
 
-    def run_code(self, text, class_name, **start):
+    def run_code(self, text, class_name, batch="batch1.bin", **start):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "session_code.py")
             with open(path, "w") as f:
                 f.write(textwrap.dedent(text))
             try:
-                return self.session(dict(start, file=path, **{"class": class_name}), golden("batch.bin"))
+                return self.session(dict(start, file=path, **{"class": class_name}), golden(batch))
             finally:
                 sys.path.remove(folder)
 
@@ -356,14 +428,14 @@ class Sessions(unittest.TestCase):
         kind, payload = answers[1]
         self.assertEqual((code, kind), (0, frames.RESULTS))
         want = ["päyload!".encode(), b"", b"!", b"b'\\xff\\x00'!"]
-        self.assertEqual(payload, frames.results(7, bytearray([1, 0, 1, 1]), want, {}))
+        self.assertEqual(payload, b"".join(frames.results(7, bytearray([1, 0, 1, 1]), want, {})))
 
     def test_schemas_may_differ(self):
         topic = "persistent://public/default/orders"
         start = {"inputs": [{"topic": topic, "schema": "bytes"}, {"topic": "b", "schema": "json"}], "output": {"topic": "c", "schema": "string"}}
         _, answers = self.run_code("def f(input):\n    return type(input).__name__\n", "f", **start)
         want = [b"bytes", b"NoneType", b"bytes", b"bytes"]
-        self.assertEqual(answers[1][1], frames.results(7, bytearray([1, 1, 1, 1]), want, {}))
+        self.assertEqual(answers[1][1], b"".join(frames.results(7, bytearray([1, 1, 1, 1]), want, {})))
 
     def test_a_failure_hides_what_was_published(self):
         code = "def f(input, context):\n    context.publish('t', 'x')\n    if input is None:\n        raise ValueError('none')\n"
@@ -371,6 +443,30 @@ class Sessions(unittest.TestCase):
         payload = answers[1][1]
         self.assertEqual(list(payload[12:16]), [2, 3, 2, 2])
         self.assertEqual(payload.count(b"ValueError: none"), 1)
+
+    def test_code_says_what_it_needs(self):
+        inputs = [{"topic": "a", "schema": "bytes"}, {"topic": "b", "schema": "json"}]
+        for text, want, inputs in (
+            ("def f(input):\n    pass\n", True, []),
+            ("def f(input, context):\n    pass\n", False, []),
+            ("def f(input):\n    pass\n", False, inputs),
+        ):
+            with self.subTest(text=text, inputs=inputs):
+                batch = "values2.bin" if want else "batch2.bin"
+                _, answers = self.run_code(text, "f", batch, protocol=2, inputs=inputs)
+                self.assertEqual(json.loads(answers[0][1].decode()), {"values_only": want})
+
+    def test_manual_and_log(self):
+        code = """
+            def f(input, context):
+                context.get_logger().warning("word %s", input)
+                context.ack(context.get_message_id(), context.get_current_message_topic_name())
+        """
+        _, answers = self.run_code(code, "f", "batch2.bin", protocol=2, manual=True, log=True, name="x")
+        payload = answers[1][1]
+        self.assertEqual(list(payload[12:16]), [0, 0, 0, 0])
+        self.assertEqual(payload.count(b"persistent://public/default/orders"), 3)
+        self.assertEqual(payload.count(b"word "), 4)
 
     def test_failed_start(self):
         code, answers = self.run_code("x = 1\n", "f")

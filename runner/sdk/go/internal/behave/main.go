@@ -78,6 +78,6 @@ func facts(ctx context.Context, m function.Message) ([]function.Message, error) 
 	out, _ := i.Output()
 	i.RecordMetric("seen", 2.5)
 	text := fmt.Sprintf("%s/%s/%s %d/%d %s %s %s %s %s %d %d", i.Tenant(), i.Namespace(), i.Name(), i.ID(), i.Parallelism(),
-		i.Inputs()[0].Topic, out.Topic, config.Region, secret, m.ID, m.Partition, m.Redelivery)
+		i.Inputs()[0].Topic, out.Topic, config.Region, secret, m.ID(), m.Partition, m.Redelivery)
 	return []function.Message{m.Reply([]byte(text))}, nil
 }

@@ -13,11 +13,71 @@ class NotAvailable(NotImplementedError, AttributeError):
     hasattr answers False."""
 
 
-class MessageId(str):
-    """The broker's id of a message, with the one method that functions call on it."""
+class MessageId:
+    """What Pulsar's client calls a message id: its parts, its text, and its bytes."""
+
+    __slots__ = ("_meta",)
+
+    def __init__(self, meta):
+        self._meta = meta
+
+    def ledger_id(self):
+        return self._meta.ledger
+
+    def entry_id(self):
+        return self._meta.entry
+
+    def partition(self):
+        return self._meta.partition
+
+    def batch_index(self):
+        return self._meta.index if self._meta.count else -1
 
     def serialize(self):
-        return self.encode()
+        """As Pulsar's clients do, so that MessageId.deserialize reads it; where the
+        broker is not a Pulsar, the text."""
+        m = self._meta
+        if m.ledger < 0:
+            return m.id.encode()
+        out = b"\x08" + _varint(m.ledger) + b"\x10" + _varint(m.entry)
+        if m.partition >= 0:
+            out += b"\x18" + _varint(m.partition)
+        if m.count:
+            out += b"\x20" + _varint(m.index)
+        return out
+
+    def __str__(self):
+        m = self._meta
+        if m.ledger < 0:
+            return m.id
+        return "(%d,%d,%d,%d)" % (m.ledger, m.entry, m.partition, self.batch_index())
+
+    __repr__ = __str__
+
+    def _place(self):
+        m = self._meta
+        return (m.topic, m.ledger, m.entry, m.partition, self.batch_index())
+
+    def __eq__(self, other):
+        return isinstance(other, MessageId) and self._place() == other._place()
+
+    def __hash__(self):
+        return hash(self._place())
+
+    def __lt__(self, other):
+        return self._place() < other._place()
+
+    def __le__(self, other):
+        return self._place() <= other._place()
+
+
+def _varint(n):
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
 
 
 class Metrics:
@@ -55,32 +115,58 @@ class ContextImpl:
 
     def __init__(self, start):
         self._start = start
+        self._partitioned = {t["topic"] for t in start.get("inputs") or [] if t.get("partitions")}
         self._metrics = Metrics()
         self._logger = logging.getLogger(start.get("name") or "function")
         self._serdes = {IDENTITY: serde.identity_encode, "": serde.identity_encode}
-        self._payload = b""
-        self._at = 0
+        self._metas = ()
+        self._index = 0
         self._meta = None
         self._published = []
+        self._acks = []
 
     # The worker's side.
 
-    # The worker sets _payload once per batch, and _at and _meta (to None) per message.
+    # The worker sets _metas once per batch, and _index and _meta (to None) per message.
 
     @property
     def _message(self):
         if self._meta is None:
-            self._meta = frames.Meta(self._payload, self._at)
+            self._meta = self._metas[self._index]
         return self._meta
 
     def _take_published(self):
         published, self._published = self._published, []
         return published
 
+    def _take_acks(self):
+        acks, self._acks = self._acks, []
+        return acks
+
     # The current message.
 
     def get_message_id(self):
-        return MessageId(self._message.id)
+        return MessageId(self._message)
+
+    def get_message_sequence_id(self):
+        """As Pulsar numbers messages: ledger and entry in one number, whatever the index."""
+        m = self._message
+        return m.entry if m.ledger < 0 else m.ledger << 28 | m.entry
+
+    def get_message_partition_index(self):
+        return self._message.partition
+
+    def get_message_publish_time(self):
+        return self._message.publish_time
+
+    def get_message_schema_version(self):
+        """The version of the value's schema as bytes, None where it has none."""
+        return self._message.schema
+
+    def get_traceparent(self):
+        """The W3C trace context that the message came with, None for none. What is returned
+        or published carries it on, unless it sets one of its own."""
+        return self._message.properties.get("traceparent")
 
     def get_message_key(self):
         key = self._message.key
@@ -98,8 +184,15 @@ class ContextImpl:
     def get_message_redelivery_count(self):
         return self._message.redelivery
 
+    def get_ordering_key(self):
+        self._refuse("get_ordering_key", "ordering keys are not carried; use get_partition_key")
+
     def get_current_message_topic_name(self):
-        return self._message.topic
+        """Of a partitioned topic the name of the partition, as in Pulsar's own runtime."""
+        m = self._message
+        if m.partition >= 0 and m.topic in self._partitioned:
+            return "%s-partition-%d" % (m.topic, m.partition)
+        return m.topic
 
     # The function.
 
@@ -147,12 +240,33 @@ class ContextImpl:
 
     # What a function does beside returning a value.
 
+    def ack(self, msgid, topic):
+        """Acknowledges a message of this call or an earlier one, with the guarantee manual.
+        It takes effect with the results of the batch at work."""
+        self._settle("ack", msgid, topic, False)
+
+    def nack(self, msgid, topic):
+        """Hands a message back, to be delivered again. Pulsar's own runtime has no such
+        method: there only an exception does."""
+        self._settle("nack", msgid, topic, True)
+
+    def _settle(self, name, msgid, topic, nack):
+        if not self._start.get("manual"):
+            self._refuse(name, "the runner acknowledges, unless the function's guarantee is manual")
+        if not isinstance(msgid, MessageId):
+            raise TypeError("context.%s takes what context.get_message_id returned, not %s" % (name, type(msgid).__name__))
+        m = msgid._meta
+        if topic not in (m.topic, "%s-partition-%d" % (m.topic, m.partition)):
+            raise ValueError("Invalid topicname %s" % topic)
+        self._acks.append(frames.ack(self._index, m.topic, m.partition, m.ledger, m.entry, m.index, m.count, nack))
+
     def record_metric(self, metric_name, metric_value):
         self._metrics.record(metric_name, metric_value)
 
     def get_metrics(self):
         out = {}
         for name, (count, total, low, high) in self._metrics.totals.items():
+            name = "user_metric_" + name
             out[name + "_count"], out[name + "_sum"], out[name + "_min"], out[name + "_max"] = count, total, low, high
         return out
 
@@ -168,9 +282,15 @@ class ContextImpl:
     ):
         """Queues a message that is published, and confirmed, together with this call's
         result: before the input is acknowledged."""
-        for name, value in (("compression_type", compression_type), ("callback", callback)):
-            if value is not None:
-                raise NotAvailable("context.publish(%s=…) is not available" % name)
+        if compression_type is not None and str(compression_type).rpartition(".")[2] != "NONE":
+            raise NotAvailable(
+                "context.publish(compression_type=…) is not available: set the compression of the function's producer"
+            )
+        if callback is not None:
+            raise NotAvailable(
+                "context.publish(callback=…) is not available: what is published is confirmed before the input is"
+                " acknowledged, and a failure makes the runner try again"
+            )
         conf = dict(message_conf or {})
         props = dict(conf.pop("properties", None) or {})
         props.update(properties or {})
@@ -178,7 +298,7 @@ class ContextImpl:
         event_time = int(conf.pop("event_timestamp", None) or 0)
         for name, value in conf.items():
             if value is not None:
-                raise NotAvailable("context.publish(message_conf={%r: …}) is not available" % name)
+                raise NotAvailable("context.publish(message_conf={%r: …}) is not available: the runner sets it" % name)
         if isinstance(key, str):
             key = key.encode("utf-8", "surrogateescape")
         value = self._serializer(serde_class_name)(message)
@@ -195,11 +315,8 @@ class ContextImpl:
     def _refuse(self, name, why):
         raise NotAvailable("context.%s is not available: %s" % (name, why))
 
-    def ack(self, msgid, topic):
-        self._refuse("ack", "the runner acknowledges; manual acknowledgement is not offered here")
-
     def _no_state(self, name):
-        self._refuse(name, "function state is not offered here")
+        self._refuse(name, "function state is not offered; keep it in a topic or in a store of your own")
 
     def incr_counter(self, key, amount):
         self._no_state("incr_counter")

@@ -8,7 +8,7 @@ import threading
 import traceback
 
 from functionmesh import context as contexts
-from functionmesh import frames, load, serde
+from functionmesh import frames, load, records, serde
 
 IN_FD, OUT_FD = 3, 4
 NULL = frames.NULL
@@ -18,14 +18,14 @@ def main(shim):
     """Serves until the runner ends the frames. Returns the exit code."""
     sys.path.append(shim)  # last: an installed pulsar client wins
     try:
-        source = os.fdopen(IN_FD, "rb", buffering=1 << 16)
-        target = os.fdopen(OUT_FD, "wb", buffering=0)
+        os.fstat(IN_FD)
+        os.fstat(OUT_FD)
     except OSError:
         sys.stderr.write("This file is started by the runner, with frames on descriptors 3 and 4.\n")
         return 2
     os.set_inheritable(IN_FD, False)
     os.set_inheritable(OUT_FD, False)
-    return Worker(source, target).serve()
+    return Worker(IN_FD, OUT_FD).serve()
 
 
 class Worker:
@@ -38,9 +38,10 @@ class Worker:
         self.busy = None  # id of the batch at work
         self.index = 0
         self.limit = 64 << 20
+        self.version = frames.MIN_PROTOCOL
 
     def serve(self):
-        hello = {"min": frames.PROTOCOL, "max": frames.PROTOCOL, "sdk": frames.SDK, "language": "python"}
+        hello = {"min": frames.MIN_PROTOCOL, "max": frames.MAX_PROTOCOL, "sdk": frames.SDK, "language": "python"}
         self.send(frames.HELLO, json.dumps(hello).encode())
         first = frames.read_frame(self.source)
         if first is None:
@@ -53,26 +54,31 @@ class Worker:
         except load.Failed as e:
             self.send(frames.FAILED, json.dumps({"reason": e.reason, "message": str(e)}).encode())
             return 1
-        self.send(frames.READY, b"{}")
+        self.send(frames.READY, json.dumps({"values_only": not self.needs_metas}).encode())
         while True:
             got = frames.read_frame(self.source)
             if got is None or got[0] == frames.STOP:
                 return 0
             if got[0] != frames.BATCH:
                 raise frames.Malformed("unexpected frame type %d" % got[0])
-            batch = frames.Batch(got[1])
+            batch = frames.Batch(got[1], self.version)
             self.index, self.busy = 0, batch.id
             try:
-                payload = self.run(batch)
+                parts = self.run(batch)
             finally:
                 self.busy = None
-            self.send(frames.RESULTS, payload)
+            self.send_raw(frames.framed(frames.RESULTS, parts))
 
     def start(self, start):
+        self.version = start.get("protocol") or frames.MIN_PROTOCOL
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().addHandler(handler)
         logging.getLogger().setLevel(logging.INFO)
+        self.records = None
+        if start.get("log") and self.version > 1:
+            self.records = records.Handler(self)
+            logging.getLogger().addHandler(self.records)
         limits = start.get("limits") or {}
         self.limit = limits.get("max_frame_bytes") or self.limit
         # Inputs may differ in schema; the usual case of one schema skips the look-up.
@@ -87,6 +93,7 @@ class Worker:
         except Exception:  # an installed client that does not load must not stop a plain function
             Context = object
         self.context = contexts.make(Context, start)
+        self.needs_metas = self.takes_context or self.mixed
         self.watch(limits.get("call_timeout_ms") or 0)
 
     def watch(self, limit_ms):
@@ -99,34 +106,41 @@ class Worker:
         def loop():
             while not wake.wait(every):
                 busy = self.busy
-                if limit_ms and busy is not None:
-                    try:
+                try:
+                    if limit_ms and busy is not None:
                         self.send_raw(frames.progress(busy, self.index))
-                    except OSError:
-                        return
+                    if self.records is not None:
+                        self.records.send()
+                except OSError:
+                    return
                 if os.getppid() != parent:
                     os._exit(1)
 
         threading.Thread(target=loop, daemon=True, name="functionmesh").start()
 
     def run(self, batch):
-        """Calls user code for each message and returns the RESULTS payload."""
+        """Calls user code for each message and returns the parts of the RESULTS payload."""
         kinds, bodies = bytearray(batch.count), [b""] * batch.count
-        if self.takes_context or self.mixed:
+        if self.needs_metas:
             self.run_with_context(batch, kinds, bodies)
         else:
             self.run_plain(batch, kinds, bodies)
         if sum(map(len, bodies)) > self.limit >> 1:
             frames.fit(kinds, bodies, self.limit)
-        return frames.results(batch.id, kinds, bodies, self.context._metrics.take())
+        parts = frames.results(batch.id, kinds, bodies, self.context._metrics.take())
+        if self.version > 1:
+            parts += frames.sections(self.context._take_acks(), [] if self.records is None else self.records.take())
+        return parts
 
     def run_plain(self, batch, kinds, bodies):
         payload, at = batch.payload, batch.first_value
         call, decode, encode = self.call, self.decode, self.encode
-        for i, length in enumerate(batch.lengths):
-            self.index = i
-            value = None
-            if length != NULL:
+        self.index = i = -1
+        for length in batch.lengths:
+            self.index = i = i + 1
+            if length == NULL:
+                value = None
+            else:
                 end = at + length
                 value = payload[at:end]
                 at = end
@@ -141,18 +155,17 @@ class Worker:
                 kinds[i], bodies[i] = frames.KIND_ERROR, error_text(e)
 
     def run_with_context(self, batch, kinds, bodies):
-        payload, at, meta_at = batch.payload, batch.first_value, batch.first_meta
+        payload, at = batch.payload, batch.first_value
         context, call, encode = self.context, self.call, self.encode
-        metas, decode, takes_context, mixed = batch.metas, self.decode, self.takes_context, self.mixed
-        context._payload = payload
+        decode, takes_context, mixed = self.decode, self.takes_context, self.mixed
+        context._metas = batch.metas
         for i, length in enumerate(batch.lengths):
             self.index = i
             value = None
             if length != NULL:
                 value = payload[at : at + length]
                 at += length
-            context._at, context._meta = meta_at, None
-            meta_at += metas[i]
+            context._index, context._meta = i, None
             try:
                 if mixed:
                     decode = self.decoders.get(context._message.topic)
@@ -182,9 +195,9 @@ class Worker:
 
     def send_raw(self, data):
         with self.lock:
-            view = memoryview(data)
-            while view:
-                view = view[self.target.write(view) :]
+            sent = os.write(self.target, data)
+            while sent < len(data):
+                sent += os.write(self.target, memoryview(data)[sent:])
 
 
 def error_text(e):

@@ -1,0 +1,44 @@
+package function
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// said is what user code did during a batch besides returning results.
+type said struct {
+	metrics map[string][]float64
+	acks    []byte // encoded
+	ackN    int
+	logs    []byte // encoded
+	logN    int
+}
+
+// sections is what follows the bodies of results in protocol 2.
+func (s *said) sections() []byte {
+	b := appendMetrics(nil, s.metrics)
+	b = append(appendLen(b, s.ackN), s.acks...)
+	return append(appendLen(b, s.logN), s.logs...)
+}
+
+func appendAck(b []byte, index int, m *Message, nack bool) []byte {
+	flag := byte(0)
+	if nack {
+		flag = 1
+	}
+	b = append(appendLen(b, index), flag)
+	b = appendLen(b, len(m.Topic))
+	b = appendLen(b, m.partition())
+	b = binary.BigEndian.AppendUint64(b, uint64(m.Position.Ledger)) //nolint:gosec // two's complement is the layout
+	b = binary.BigEndian.AppendUint64(b, uint64(m.Position.Entry))  //nolint:gosec // two's complement is the layout
+	b = appendLen(b, int(m.Position.Index))
+	b = appendLen(b, int(m.Position.Count))
+	return append(b, m.Topic...)
+}
+
+func appendRecord(b []byte, level byte, index int, at time.Time, text string) []byte {
+	b = append(b, level)
+	b = appendLen(b, index)
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli())) //nolint:gosec // two's complement is the layout
+	return append(appendLen(b, len(text)), text...)
+}
