@@ -440,7 +440,7 @@ func TestRegisterRefuses(t *testing.T) {
 		"NoInputs":     {[][3]string{config(`{"runtime":"PYTHON","className":"f.F"}`), data("x")}, engine.Invalid, "inputs"},
 		"FileURL":      {[][3]string{config(good), {"url", "text/plain", "file:///etc/passwd"}}, engine.Forbidden, "runtime.python.url"},
 		"WrongDigest":  {[][3]string{config(`{"inputs":["in"],"customRuntimeOptions":"{\"functionmesh\":{\"v\":1,\"runtime\":\"wasm\",\"digest\":\"` + strings.Repeat("ab", 32) + `\"}}"}`), data("x")}, engine.Invalid, "runtime.wasm.sha256"},
-		"NotHonoured":  {[][3]string{config(`{"runtime":"PYTHON","className":"f.F","inputs":["in"],"skipToLatest":true}`), data("x")}, engine.Invalid, `extra["skipToLatest"]`},
+		"NotHonoured":  {[][3]string{config(`{"runtime":"PYTHON","className":"f.F","inputs":["in"],"skipToLatest":true}`), data("x")}, engine.Invalid, "skip_to_latest"},
 		"CodeWithNone": {[][3]string{config(`{"inputs":["in"]}`), data("x")}, engine.Invalid, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

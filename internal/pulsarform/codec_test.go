@@ -31,7 +31,7 @@ var configs = map[string]struct {
 			Kind: spec.KindFunction, Tenant: "public", Namespace: "default", Name: "f",
 			Runtime: &spec.Runtime{Java: &spec.Code{File: "/tmp/f.jar", Class: "a.B"}},
 			Inputs:  map[string]spec.Input{"x": {}, "y": {}}, Output: &spec.Output{Topic: "z"},
-			Parallelism: opt(2), ProcessingGuarantees: spec.AtMostOnce, CleanupSubscription: opt(true),
+			Parallelism: opt(2), ProcessingGuarantees: spec.AtMostOnce, CleanupSubscription: opt(true), AutoAck: opt(true),
 		},
 	},
 	"ServerAnswer": {
@@ -39,7 +39,7 @@ var configs = map[string]struct {
 		config: `{"runtimeFlags":"","name":"f","inputSpecs":{"persistent://p/d/x":{"schemaType":"JSON","regexPattern":false,
 			"schemaProperties":{},"consumerProperties":{},"poolMessages":false,"receiverQueueSize":7,"serdeClassName":"s.D"}},
 			"producerConfig":{"maxPendingMessages":0,"maxPendingMessagesAcrossPartitions":0,"useThreadLocalProducers":false,
-			"batchBuilder":"","compressionType":"ZSTD","batchingConfig":{"enabled":false}},
+			"batchBuilder":"","compressionType":"ZSTD","batchingConfig":{"enabled":false,"batchingMaxMessages":5,"roundRobinRouterBatchingPartitionSwitchFrequency":3,"later":1}},
 			"runtime":"PYTHON","py":"function://public/default/f@1","subName":"s","subscriptionPosition":"Earliest",
 			"resources":{"cpu":0.5,"ram":1073741824,"disk":100},"skipToLatest":false,"exposePulsarAdminClientEnabled":false}`,
 		want: spec.Component{
@@ -49,8 +49,10 @@ var configs = map[string]struct {
 				"persistent://p/d/x": {Schema: "json", SerdeClass: "s.D", Regex: ptrFalse(), ReceiverQueueSize: opt(7)},
 			},
 			Output: &spec.Output{Producer: &spec.Producer{
-				Compression: "zstd", Extra: map[string]spec.JSON{"batchingConfig": `{"enabled":false}`},
+				Compression: "zstd", Batching: &spec.Batching{Enabled: ptrFalse(), MaxMessages: opt(5)},
+				Extra: map[string]spec.JSON{"batchingConfig": `{"later":1}`, "roundRobinRouterBatchingPartitionSwitchFrequency": "3"},
 			}},
+			SkipToLatest: ptrFalse(),
 			Subscription: &spec.Subscription{Name: "s", Position: spec.Earliest},
 			Resources:    &spec.Resources{CPU: "500m", Memory: "1Gi", Disk: "100"},
 		},
@@ -60,11 +62,20 @@ var configs = map[string]struct {
 		config: `{"windowConfig":{"windowLengthCount":5},"autoAck":false,"skipToLatest":true,"Tenant":"not ours",
 			"secrets":{"a":{"path":"shop","key":"k"},"b":"vault:x"},"customRuntimeOptions":"not json","runtime":"NODEJS","className":"c"}`,
 		want: spec.Component{
-			Kind: spec.KindFunction, Secrets: map[string]spec.SecretRef{"a": {Name: "shop", Key: "k"}},
+			Kind: spec.KindFunction, AutoAck: ptrFalse(), SkipToLatest: opt(true), Secrets: map[string]spec.SecretRef{"a": {Name: "shop", Key: "k"}},
 			Extra: map[string]spec.JSON{
-				"windowConfig": `{"windowLengthCount":5}`, "autoAck": "false", "skipToLatest": "true", "Tenant": `"not ours"`,
+				"windowConfig": `{"windowLengthCount":5}`, "Tenant": `"not ours"`,
 				"secrets": `{"b":"vault:x"}`, "customRuntimeOptions": `"not json"`, "runtime": `"NODEJS"`, "className": `"c"`,
 			},
+		},
+	},
+	"Manual": {
+		kind: spec.KindFunction,
+		config: `{"name":"f","processingGuarantees":"MANUAL","autoAck":true,"negativeAckRedeliveryDelayMs":0,"batchBuilder":"KEY_BASED",
+			"producerConfig":{"batchBuilder":"DEFAULT","batchingConfig":{"batchingMaxBytes":9,"batchBuilder":"DEFAULT"}}}`,
+		want: spec.Component{
+			Kind: spec.KindFunction, Name: "f", ProcessingGuarantees: spec.Manual,
+			Output: &spec.Output{Producer: &spec.Producer{Batching: &spec.Batching{MaxBytes: opt(9), Builder: "key_based"}}},
 		},
 	},
 	"OurOwn": {
@@ -85,7 +96,7 @@ var configs = map[string]struct {
 			Kind: spec.KindSink, Tenant: "t", Namespace: "n", Name: "s", Builtin: "file", Config: `{"path":"p"}`,
 			Inputs:       map[string]spec.Input{"x": {Schema: "string"}, "y": {SerdeClass: "S"}},
 			Subscription: &spec.Subscription{Name: "sub", Position: spec.Latest}, RetainOrdering: opt(true),
-			TimeoutMs: opt(int64(9)), Extra: map[string]spec.JSON{"negativeAckRedeliveryDelayMs": "5"},
+			TimeoutMs: opt(int64(9)), AutoAck: opt(true), NegativeAckRedeliveryDelayMs: opt(int64(5)),
 		},
 	},
 	"SourceArchive": {
@@ -255,7 +266,7 @@ var documents = []string{
 
 var keys = []string{
 	"a", "customRuntimeOptions", "secrets", "resources", "runtime", "className", "jar", "py", "archive", "inputs", "parallelism", "name", "schemaType",
-	"compressionType", "poolMessages", "autoAck",
+	"compressionType", "poolMessages", "autoAck", "batchingConfig", "batchBuilder", "roundRobinRouterBatchingPartitionSwitchFrequency", "skipToLatest",
 }
 
 func fill(r *rand.Rand, v reflect.Value, depth int) {

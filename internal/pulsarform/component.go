@@ -24,14 +24,18 @@ func (c FunctionConfig) component() (spec.Component, envelope) {
 		Inputs: inputForms{
 			list: c.Inputs, serde: c.CustomSerdeInputs, schemas: c.CustomSchemaInputs, specs: c.InputSpecs,
 		}.inputs(),
-		TopicsPattern:        val(c.TopicsPattern),
-		Output:               output(c.Output, c.OutputSchemaType, c.OutputSerdeClassName, c.ProducerConfig),
+		TopicsPattern: val(c.TopicsPattern),
+		Output: outputForm{
+			topic: c.Output, schema: c.OutputSchemaType, serde: c.OutputSerdeClassName, producer: c.ProducerConfig, builder: c.BatchBuilder,
+		}.output(),
 		Subscription:         subscription(c.SubName, c.SubscriptionPosition),
 		ProcessingGuarantees: guarantee(c.ProcessingGuarantees),
 		RetainOrdering:       c.RetainOrdering, RetainKeyOrdering: c.RetainKeyOrdering,
 		ForwardSourceMessageProperty: c.ForwardSourceMessageProperty, CleanupSubscription: c.CleanupSubscription,
 		MaxMessageRetries: c.MaxMessageRetries, DeadLetterTopic: val(c.DeadLetterTopic), TimeoutMs: c.TimeoutMs,
-		LogTopic: val(c.LogTopic), Parallelism: c.Parallelism,
+		SkipToLatest: c.SkipToLatest, AutoAck: acknowledging(c.AutoAck, c.ProcessingGuarantees),
+		NegativeAckRedeliveryDelayMs: delay(c.NegativeAckRedeliveryDelayMs),
+		LogTopic:                     val(c.LogTopic), Parallelism: c.Parallelism,
 		Extra: extraOf(c.Rest),
 	}
 	nameFromFQFN(&out, val(c.FQFN))
@@ -140,6 +144,7 @@ func functionConfig(c spec.Component, env envelope) FunctionConfig {
 		UserConfig:                   objectRaw(c.UserConfig), Secrets: secretsText(c.Secrets, c.Extra),
 		MaxMessageRetries: c.MaxMessageRetries, DeadLetterTopic: opt(c.DeadLetterTopic),
 		CleanupSubscription: c.CleanupSubscription, TimeoutMs: c.TimeoutMs, Parallelism: c.Parallelism,
+		SkipToLatest: c.SkipToLatest, AutoAck: c.AutoAck, NegativeAckRedeliveryDelayMs: c.NegativeAckRedeliveryDelayMs,
 		Resources: resourcesText(c.Resources, c.Extra), Rest: restOf(c.Extra),
 	}
 	if o := c.Output; o != nil {

@@ -37,6 +37,10 @@ type FunctionConfig struct {
 	SubscriptionPosition         *string                    `json:"subscriptionPosition"`
 	CleanupSubscription          *bool                      `json:"cleanupSubscription"`
 	TimeoutMs                    *int64                     `json:"timeoutMs"`
+	SkipToLatest                 *bool                      `json:"skipToLatest"`
+	AutoAck                      *bool                      `json:"autoAck"`
+	NegativeAckRedeliveryDelayMs *int64                     `json:"negativeAckRedeliveryDelayMs"` // ours: Pulsar has it for sinks only
+	BatchBuilder                 *string                    `json:"batchBuilder"`                 // goes before that of ProducerConfig
 	Parallelism                  *int                       `json:"parallelism"`
 	Resources                    *Resources                 `json:"resources"`
 	CustomRuntimeOptions         *string                    `json:"customRuntimeOptions"`
@@ -54,6 +58,7 @@ type SourceConfig struct {
 	SchemaType           *string                    `json:"schemaType"`
 	SerdeClassName       *string                    `json:"serdeClassName"`
 	ProducerConfig       *ProducerConfig            `json:"producerConfig"`
+	BatchBuilder         *string                    `json:"batchBuilder"` // as FunctionConfig.BatchBuilder
 	LogTopic             *string                    `json:"logTopic"`
 	Configs              json.RawMessage            `json:"configs"`
 	Secrets              map[string]json.RawMessage `json:"secrets"`
@@ -67,30 +72,33 @@ type SourceConfig struct {
 
 // SinkConfig is Pulsar's model of a sink, as FunctionConfig is of a function.
 type SinkConfig struct {
-	Tenant                     *string                    `json:"tenant"`
-	Namespace                  *string                    `json:"namespace"`
-	Name                       *string                    `json:"name"`
-	Archive                    *string                    `json:"archive"`
-	Inputs                     []string                   `json:"inputs"`
-	TopicToSerdeClassName      map[string]string          `json:"topicToSerdeClassName"`
-	TopicToSchemaType          map[string]string          `json:"topicToSchemaType"`
-	InputSpecs                 map[string]ConsumerConfig  `json:"inputSpecs"`
-	TopicsPattern              *string                    `json:"topicsPattern"`
-	SourceSubscriptionName     *string                    `json:"sourceSubscriptionName"`
-	SourceSubscriptionPosition *string                    `json:"sourceSubscriptionPosition"`
-	MaxMessageRetries          *int                       `json:"maxMessageRetries"`
-	DeadLetterTopic            *string                    `json:"deadLetterTopic"`
-	LogTopic                   *string                    `json:"logTopic"`
-	Configs                    json.RawMessage            `json:"configs"`
-	Secrets                    map[string]json.RawMessage `json:"secrets"`
-	Parallelism                *int                       `json:"parallelism"`
-	ProcessingGuarantees       *string                    `json:"processingGuarantees"`
-	RetainOrdering             *bool                      `json:"retainOrdering"`
-	RetainKeyOrdering          *bool                      `json:"retainKeyOrdering"`
-	CleanupSubscription        *bool                      `json:"cleanupSubscription"`
-	TimeoutMs                  *int64                     `json:"timeoutMs"`
-	Resources                  *Resources                 `json:"resources"`
-	CustomRuntimeOptions       *string                    `json:"customRuntimeOptions"`
+	Tenant                       *string                    `json:"tenant"`
+	Namespace                    *string                    `json:"namespace"`
+	Name                         *string                    `json:"name"`
+	Archive                      *string                    `json:"archive"`
+	Inputs                       []string                   `json:"inputs"`
+	TopicToSerdeClassName        map[string]string          `json:"topicToSerdeClassName"`
+	TopicToSchemaType            map[string]string          `json:"topicToSchemaType"`
+	InputSpecs                   map[string]ConsumerConfig  `json:"inputSpecs"`
+	TopicsPattern                *string                    `json:"topicsPattern"`
+	SourceSubscriptionName       *string                    `json:"sourceSubscriptionName"`
+	SourceSubscriptionPosition   *string                    `json:"sourceSubscriptionPosition"`
+	MaxMessageRetries            *int                       `json:"maxMessageRetries"`
+	DeadLetterTopic              *string                    `json:"deadLetterTopic"`
+	LogTopic                     *string                    `json:"logTopic"`
+	Configs                      json.RawMessage            `json:"configs"`
+	Secrets                      map[string]json.RawMessage `json:"secrets"`
+	Parallelism                  *int                       `json:"parallelism"`
+	ProcessingGuarantees         *string                    `json:"processingGuarantees"`
+	RetainOrdering               *bool                      `json:"retainOrdering"`
+	RetainKeyOrdering            *bool                      `json:"retainKeyOrdering"`
+	CleanupSubscription          *bool                      `json:"cleanupSubscription"`
+	TimeoutMs                    *int64                     `json:"timeoutMs"`
+	SkipToLatest                 *bool                      `json:"skipToLatest"` // ours: Pulsar has it for functions only
+	AutoAck                      *bool                      `json:"autoAck"`
+	NegativeAckRedeliveryDelayMs *int64                     `json:"negativeAckRedeliveryDelayMs"`
+	Resources                    *Resources                 `json:"resources"`
+	CustomRuntimeOptions         *string                    `json:"customRuntimeOptions"`
 
 	Rest map[string]json.RawMessage `json:"-"`
 }
@@ -107,8 +115,21 @@ type ConsumerConfig struct {
 
 // ProducerConfig tunes the producer of an output.
 type ProducerConfig struct {
-	CompressionType    *string `json:"compressionType"`
-	MaxPendingMessages *int    `json:"maxPendingMessages"`
+	CompressionType    *string         `json:"compressionType"`
+	MaxPendingMessages *int            `json:"maxPendingMessages"`
+	BatchBuilder       *string         `json:"batchBuilder"`
+	BatchingConfig     *BatchingConfig `json:"batchingConfig"`
+
+	Rest map[string]json.RawMessage `json:"-"`
+}
+
+// BatchingConfig bounds the batches of a producer.
+type BatchingConfig struct {
+	Enabled           *bool   `json:"enabled"`
+	MaxPublishDelayMs *int64  `json:"batchingMaxPublishDelayMs"`
+	MaxMessages       *int    `json:"batchingMaxMessages"`
+	MaxBytes          *int    `json:"batchingMaxBytes"`
+	BatchBuilder      *string `json:"batchBuilder"` // as ProducerConfig.BatchBuilder, which it goes before
 
 	Rest map[string]json.RawMessage `json:"-"`
 }
@@ -169,6 +190,15 @@ func (c *ProducerConfig) UnmarshalJSON(b []byte) (err error) {
 
 // MarshalJSON writes the settings that are set, and Rest.
 func (c ProducerConfig) MarshalJSON() ([]byte, error) { return marshal(c, c.Rest) }
+
+// UnmarshalJSON keeps unknown settings in Rest.
+func (c *BatchingConfig) UnmarshalJSON(b []byte) (err error) {
+	c.Rest, err = unmarshalModel(b, c)
+	return err
+}
+
+// MarshalJSON writes the settings that are set, and Rest.
+func (c BatchingConfig) MarshalJSON() ([]byte, error) { return marshal(c, c.Rest) }
 
 // UnmarshalJSON keeps unknown settings in Rest.
 func (r *Resources) UnmarshalJSON(b []byte) (err error) {

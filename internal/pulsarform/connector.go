@@ -9,7 +9,10 @@ import (
 func (c SourceConfig) component() (spec.Component, envelope) {
 	out := spec.Component{
 		Kind: spec.KindSource, Tenant: val(c.Tenant), Namespace: val(c.Namespace), Name: val(c.Name),
-		Config: object(c.Configs), Output: output(c.TopicName, c.SchemaType, c.SerdeClassName, c.ProducerConfig),
+		Config: object(c.Configs),
+		Output: outputForm{
+			topic: c.TopicName, schema: c.SchemaType, serde: c.SerdeClassName, producer: c.ProducerConfig, builder: c.BatchBuilder,
+		}.output(),
 		LogTopic: val(c.LogTopic), Parallelism: c.Parallelism,
 		ProcessingGuarantees: guarantee(c.ProcessingGuarantees), Extra: extraOf(c.Rest),
 	}
@@ -49,6 +52,8 @@ func (c SinkConfig) component() (spec.Component, envelope) {
 		ProcessingGuarantees: guarantee(c.ProcessingGuarantees),
 		RetainOrdering:       c.RetainOrdering, RetainKeyOrdering: c.RetainKeyOrdering,
 		CleanupSubscription: c.CleanupSubscription, Extra: extraOf(c.Rest),
+		SkipToLatest: c.SkipToLatest, AutoAck: acknowledging(c.AutoAck, c.ProcessingGuarantees),
+		NegativeAckRedeliveryDelayMs: delay(c.NegativeAckRedeliveryDelayMs),
 	}
 	archive(&out, c.Archive)
 	env, own := openEnvelope(c.CustomRuntimeOptions)
@@ -65,7 +70,8 @@ func sinkConfig(c spec.Component, env envelope) SinkConfig {
 		Parallelism: c.Parallelism, ProcessingGuarantees: guaranteeText(c.ProcessingGuarantees),
 		RetainOrdering: c.RetainOrdering, RetainKeyOrdering: c.RetainKeyOrdering,
 		CleanupSubscription: c.CleanupSubscription,
-		Resources:           resourcesText(c.Resources, c.Extra), Rest: restOf(c.Extra),
+		SkipToLatest:        c.SkipToLatest, AutoAck: c.AutoAck, NegativeAckRedeliveryDelayMs: c.NegativeAckRedeliveryDelayMs,
+		Resources: resourcesText(c.Resources, c.Extra), Rest: restOf(c.Extra),
 	}
 	out.SourceSubscriptionName, out.SourceSubscriptionPosition = subscriptionText(c.Subscription)
 	env.state = c.State

@@ -64,37 +64,3 @@ func inputSpecs(in map[string]spec.Input) map[string]ConsumerConfig {
 	}
 	return out
 }
-
-func output(topic, schemaType, serde *string, p *ProducerConfig) *spec.Output {
-	out := spec.Output{Topic: val(topic), Schema: schema(schemaType), SerdeClass: val(serde), Producer: producer(p)}
-	if out == (spec.Output{}) {
-		return nil
-	}
-	return &out
-}
-
-func producer(p *ProducerConfig) *spec.Producer {
-	if p == nil {
-		return nil
-	}
-	out := &spec.Producer{
-		Compression: lower(p.CompressionType), MaxPendingMessages: p.MaxPendingMessages, Extra: extraOf(p.Rest),
-	}
-	// 0 pending messages is how Pulsar's clients write "unset".
-	if out.MaxPendingMessages != nil && *out.MaxPendingMessages == 0 {
-		out.MaxPendingMessages = nil
-	}
-	if out.Compression == "" && out.MaxPendingMessages == nil && out.Extra == nil {
-		return nil
-	}
-	return out
-}
-
-func producerConfig(p *spec.Producer) *ProducerConfig {
-	if p == nil {
-		return nil
-	}
-	return &ProducerConfig{
-		CompressionType: upper(p.Compression), MaxPendingMessages: p.MaxPendingMessages, Rest: restOf(p.Extra),
-	}
-}

@@ -12,11 +12,8 @@ import (
 // harmless are settings without a word in spec at the value that Pulsar assumes
 // anyway. Pulsar's server and clients write them out; they are spelling, not meaning.
 var harmless = map[string]string{
-	"autoAck":                            "true",
-	"skipToLatest":                       "false",
 	"exposePulsarAdminClientEnabled":     "false",
 	"maxPendingAsyncRequests":            "1000",
-	"batchBuilder":                       `""`,
 	"runtimeFlags":                       `""`,
 	"functionType":                       `""`,
 	"inputTypeClassName":                 `""`,

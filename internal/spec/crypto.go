@@ -66,3 +66,33 @@ func PatternName(c Component, pattern string) string {
 	}
 	return Persistent + "://" + or(c.Tenant, DefaultTenant) + "/" + or(c.Namespace, DefaultNamespace) + "/" + pattern
 }
+
+// crypto checks cryptoConfig for our runner: it reads keys from files, as Pulsar's own
+// key reader does. key is the file it cannot do without.
+func (f findings) crypto(config JSON, action, key string, failures ...string) {
+	object, err := config.Object()
+	if config == "" || err != nil {
+		return // the type is reported by validation
+	}
+	const reader = "org.apache.pulsar.client.impl.DefaultCryptoKeyReader"
+	if name, _ := object["cryptoKeyReaderClassName"].(string); name != "" && name != reader {
+		f.field("cryptoKeyReaderClassName").fail("Our runner loads no Java classes.", "Leave it out, and name files in cryptoKeyReaderConfig.")
+	}
+	files, _ := object["cryptoKeyReaderConfig"].(map[string]any)
+	at := f.field("cryptoKeyReaderConfig")
+	for _, name := range SortedKeys(files) {
+		one := at.below(at.at.entry(name))
+		switch {
+		case name != "defaultPublicKey" && name != "defaultPrivateKey":
+			one.fail("Our runner knows defaultPublicKey and defaultPrivateKey.", "Leave it out.")
+		case !strings.HasPrefix(keyFile(files[name]), "/"):
+			one.fail("It is not the absolute path of a file.", "Write file:///etc/keys/public.pem.")
+		}
+	}
+	if _, ok := files[key]; !ok {
+		at.field(key).fail("The key is missing.", "Write "+key+` = "file:///…".`)
+	}
+	if text, _ := object[action].(string); text != "" {
+		f.field(action).oneOf(strings.ToLower(text), failures...)
+	}
+}

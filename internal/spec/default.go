@@ -25,8 +25,8 @@ func DefaultTopic(t Topic) Topic {
 //
 //   - tenant public, namespace default, parallelism 1, atleast_once;
 //   - with inputs: subscription named tenant/namespace/name at latest, retain_ordering,
-//     retain_key_ordering and cleanup_subscription false;
-//   - functions: forward_source_message_property true;
+//     retain_key_ordering and cleanup_subscription false, auto_ack true but with manual;
+//   - functions: forward_source_message_property true, skip_to_latest false;
 //   - input keys, output.topic, dead_letter_topic and log_topic become full names.
 //
 // timeout_ms, max_message_retries and resources stay unset, their meaning being the
@@ -56,6 +56,12 @@ func (c *Component) defaultSubscription() {
 	c.RetainOrdering = orPtr(c.RetainOrdering, false)
 	c.RetainKeyOrdering = orPtr(c.RetainKeyOrdering, false)
 	c.CleanupSubscription = orPtr(c.CleanupSubscription, false)
+	if c.Kind == KindFunction {
+		c.SkipToLatest = orPtr(c.SkipToLatest, false)
+	}
+	if c.ProcessingGuarantees != Manual {
+		c.AutoAck = orPtr(c.AutoAck, true)
+	}
 	if c.Subscription == nil {
 		c.Subscription = &Subscription{}
 	}

@@ -19,7 +19,7 @@ func TestDefaultComponent(t *testing.T) {
 				Subscription:         &Subscription{Name: "public/default/enrich", Position: Latest},
 				ProcessingGuarantees: AtLeastOnce, Parallelism: new(1),
 				RetainOrdering: new(false), RetainKeyOrdering: new(false),
-				ForwardSourceMessageProperty: new(true), CleanupSubscription: new(false),
+				ForwardSourceMessageProperty: new(true), CleanupSubscription: new(false), SkipToLatest: new(false), AutoAck: new(true),
 			},
 		},
 		"Source": {
@@ -37,7 +37,7 @@ func TestDefaultComponent(t *testing.T) {
 				Builtin: "file", Config: `{"path":"x"}`, Inputs: map[string]Input{in: {}},
 				Subscription:         &Subscription{Name: "public/default/store", Position: Latest},
 				ProcessingGuarantees: AtLeastOnce, Parallelism: new(1),
-				RetainOrdering: new(false), RetainKeyOrdering: new(false), CleanupSubscription: new(false),
+				RetainOrdering: new(false), RetainKeyOrdering: new(false), CleanupSubscription: new(false), AutoAck: new(true),
 			},
 		},
 		"Everything": {
@@ -59,7 +59,7 @@ func TestDefaultComponent(t *testing.T) {
 				LogTopic:     "persistent://shop/eu/logs", DeadLetterTopic: "persistent://shop/eu/dead",
 				ProcessingGuarantees: AtMostOnce, Parallelism: new(0), State: StateStopped,
 				RetainOrdering: new(true), RetainKeyOrdering: new(false),
-				ForwardSourceMessageProperty: new(false), CleanupSubscription: new(false),
+				ForwardSourceMessageProperty: new(false), CleanupSubscription: new(false), SkipToLatest: new(false), AutoAck: new(true),
 			},
 		},
 		"SameTopicThrice": {
@@ -71,7 +71,7 @@ func TestDefaultComponent(t *testing.T) {
 				Inputs:               map[string]Input{"orders": {Schema: "1"}, "public/default/orders": {Schema: "2"}, in: {Schema: "3"}},
 				Subscription:         &Subscription{Name: "public/default/", Position: Latest},
 				ProcessingGuarantees: AtLeastOnce, Parallelism: new(1),
-				RetainOrdering: new(false), RetainKeyOrdering: new(false), CleanupSubscription: new(false),
+				RetainOrdering: new(false), RetainKeyOrdering: new(false), CleanupSubscription: new(false), AutoAck: new(true),
 			},
 		},
 	}

@@ -24,14 +24,15 @@ type Setting struct {
 // to it by tests.
 func Settings() []Setting {
 	return slices.Concat(localCode(), localStreams(), localDelivery(), localRunning(),
-		pulsarCode(), pulsarStreams(), pulsarDelivery(), pulsarRunning())
+		pulsarCode(), pulsarStreams(), pulsarDelivery(), pulsarRunning(),
+		runnerCode(), runnerStreams(), runnerDelivery(), runnerRunning())
 }
 
 // Honour returns the settings of a component that a platform cannot honour (R8). Pass
 // the spec as the user wrote it: what is unset is not asked for.
 func Honour(platform Platform, c Component) []Problem {
 	switch platform {
-	case PlatformLocal, PlatformPulsar:
+	case PlatformLocal, PlatformPulsar, PlatformRunner:
 	case PlatformKubernetes:
 		return []Problem{{Severity: SeverityError, Message: "This release does not run components on Kubernetes.", Hint: "Use local or pulsar."}}
 	default:
@@ -49,7 +50,7 @@ func Honour(platform Platform, c Component) []Problem {
 			problems = append(problems, problem)
 		}
 	}
-	return problems
+	return append(problems, together(platform, c)...)
 }
 
 // place is where a refusal is reported: the setting, or the whole that a ** row refuses.

@@ -32,7 +32,7 @@ func localCode() []Setting {
 const onlyRunner = "It chooses how our runner talks to a Pulsar, which is not what runs here."
 
 const (
-	builtinCode = "The local platform has no built-in functions."
+	builtinCode = "Our runner has no built-in functions."
 	builtinHint = "Set file, or use a function:// or https:// URL."
 )
 
@@ -123,19 +123,29 @@ func localDelivery() []Setting {
 }
 
 func localRunning() []Setting {
-	const unbounded = "The local platform cannot limit what a process uses."
-	return onPlatform(PlatformLocal, []Setting{
+	return append(processes(PlatformLocal, "The local platform"), onPlatform(PlatformLocal, []Setting{
+		{Path: "state"},
+		{Path: "extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+		{Path: "inputs[*].extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+		{Path: "output.producer.extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+	})...)
+}
+
+// processes are the rows of a platform, called who in a sentence, that runs instances as
+// processes of this machine.
+func processes(platform Platform, who string) []Setting {
+	unbounded := who + " cannot limit what a process uses."
+	return onPlatform(platform, []Setting{
 		{
 			Path: "parallelism", Kinds: []Kind{KindSource}, Runs: []string{"file"}, Match: `^([2-9]|[0-9]{2,})$`,
 			Refusal: "One instance reads a file; the others would have nothing to do.", Hint: "Leave it out.",
 		},
 		{
 			Path: "parallelism", Match: `^(6[5-9]|[7-9][0-9]|[1-9][0-9]{2,})$`,
-			Refusal: "The local platform runs at most 64 instances of a component: each is a process of this machine.",
+			Refusal: who + " runs at most 64 instances of a component: each is a process of this machine.",
 			Hint:    "Use 64 or fewer, or run it on pulsar.",
 		},
 		{Path: "parallelism"},
-		{Path: "state"},
 		{Path: "secrets.**", Kinds: []Kind{KindFunction}},
 		{Path: "secrets[*]", Refusal: "The built-in connectors ask for no secrets.", Hint: "Leave it out."},
 		{Path: "secrets[*].name", Kinds: connectorKinds()},
@@ -143,10 +153,7 @@ func localRunning() []Setting {
 		{Path: "resources.memory", Runs: []string{"wasm"}},
 		{Path: "resources.memory", Refusal: unbounded, Hint: "Leave it out; memory is a limit for wasm functions only."},
 		{Path: "resources.cpu", Refusal: unbounded, Hint: "Leave it out; parallelism bounds how many run."},
-		{Path: "resources.disk", Refusal: "The local platform cannot limit disk space.", Hint: "Leave it out."},
-		{Path: "extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
-		{Path: "inputs[*].extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
-		{Path: "output.producer.extra[*]", Refusal: "The local platform has no such setting.", Hint: "Leave it out."},
+		{Path: "resources.disk", Refusal: who + " cannot limit disk space.", Hint: "Leave it out."},
 	})
 }
 

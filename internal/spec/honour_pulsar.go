@@ -72,6 +72,10 @@ func pulsarDelivery() []Setting {
 			Path: "processing_guarantees", Runs: goOnly, Match: `^effectively_once$`,
 			Refusal: "Pulsar's Go runtime does not offer effectively_once.", Hint: `Use "atleast_once", or java.`,
 		},
+		{
+			Path: "processing_guarantees", Runs: []string{"python"}, Match: `^effectively_once$`,
+			Refusal: "Pulsar's workers refuse effectively_once for Python.", Hint: `Use "atleast_once", or java.`,
+		},
 		{Path: "retain_ordering", Match: isFalse},
 		{Path: "retain_ordering", Runs: goOnly, Refusal: "Pulsar's Go runtime ignores it.", Hint: "Use python or java."},
 		{Path: "retain_key_ordering", Match: isFalse},

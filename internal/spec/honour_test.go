@@ -25,7 +25,7 @@ func TestHonour(t *testing.T) {
 		"Java":        {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "f", Class: "a.B"}} }, local: []string{"runtime.java"}},
 		"BuiltinCode": {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "builtin://f", Class: "a.B"} }, local: []string{"runtime.python.url"}},
 		"Package":     {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "function://a/b/c@1", Class: "a.B"} }},
-		"Effectively": {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = EffectivelyOnce }, local: []string{"processing_guarantees"}},
+		"Effectively": {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = EffectivelyOnce }, local: []string{"processing_guarantees"}, pulsar: []string{"processing_guarantees"}},
 		"Manual":      {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = Manual }, local: []string{"processing_guarantees"}},
 		"AtMostOnce":  {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees = AtMostOnce }},
 		"KeyOrder":    {base: validFunction, edit: func(c *Component) { c.RetainKeyOrdering = new(true) }, local: []string{"retain_key_ordering"}},
@@ -80,7 +80,7 @@ func TestHonour(t *testing.T) {
 			},
 			pulsar: []string{"dead_letter_topic", "max_message_retries"},
 		},
-		"DeadLetterPlace": {base: validSink, edit: func(c *Component) { c.DeadLetterTopic = "non-persistent://a/b/c" }, local: []string{"dead_letter_topic"}, pulsar: []string{"builtin"}},
+		"DeadLetterPlace": {base: validSink, edit: func(c *Component) { c.DeadLetterTopic = "non-persistent://a/b/c" }, local: []string{"dead_letter_topic"}, pulsar: []string{"builtin", "dead_letter_topic"}},
 		"SinkTimeout":     {base: validSink, edit: func(c *Component) { c.TimeoutMs = new(int64(5)) }, local: []string{"timeout_ms"}, pulsar: []string{"builtin"}},
 		"LogTopic":        {base: validFunction, edit: func(c *Component) { c.LogTopic = "logs" }, local: []string{"log_topic"}},
 		"Extra":           {base: validFunction, edit: func(c *Component) { c.Extra = map[string]JSON{"windowConfig": "{}"} }, local: []string{`extra["windowConfig"]`}},
@@ -161,7 +161,7 @@ func TestR8EverySettingHasARow(t *testing.T) {
 	if len(patterns) < 50 {
 		t.Fatalf("only %d settings were found", len(patterns))
 	}
-	for _, platform := range []Platform{PlatformLocal, PlatformPulsar} {
+	for _, platform := range []Platform{PlatformLocal, PlatformPulsar, PlatformRunner} {
 		for _, pattern := range patterns {
 			if !slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Platform == platform && s.covers(pattern) }) {
 				t.Errorf("%s has no row for %s", platform, pattern)

@@ -47,18 +47,36 @@ func DeadLetterTopic(c Component) string {
 		return ""
 	}
 	suffix := strings.ReplaceAll(SubscriptionName(c), "/", "-") + "-DLQ"
-	inputs := c.qualifiedInputs()
-	for _, topic := range SortedKeys(inputs) {
-		if isTrue(inputs[topic].Regex) {
-			continue
-		}
-		first, err := ParseTopic(topic, c.Tenant, c.Namespace)
-		if err != nil {
-			return ""
-		}
-		first = first.Whole()
-		first.Local += "-" + suffix
-		return first.String()
+	topic, named := c.firstInput()
+	if !named {
+		return NewTopicName(c.Tenant, c.Namespace, suffix).String()
 	}
-	return NewTopicName(c.Tenant, c.Namespace, suffix).String()
+	first, err := ParseTopic(topic, c.Tenant, c.Namespace)
+	if err != nil {
+		return ""
+	}
+	first = first.Whole()
+	first.Local += "-" + suffix
+	return first.String()
+}
+
+// DeadLetterConnection is the connection of the topic that takes messages given up on:
+// that of the input which it lies beside by default. The component is defaulted.
+func DeadLetterConnection(c Component) string {
+	topic, _ := c.firstInput()
+	return c.Inputs[topic].Connection
+}
+
+// firstInput is the first input in the order of full names that names a topic; without
+// one the first pattern, and named is false.
+func (c Component) firstInput() (topic string, named bool) {
+	inputs := c.qualifiedInputs()
+	patterns := ""
+	for _, key := range SortedKeys(inputs) {
+		if !isTrue(inputs[key].Regex) {
+			return key, true
+		}
+		patterns = or(patterns, key)
+	}
+	return patterns, false
 }

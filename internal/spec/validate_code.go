@@ -230,24 +230,6 @@ func (f findings) setting(field ConfigField, value any) {
 	}
 }
 
-// extra checks settings kept under Pulsar's names; words are those that have an
-// attribute here, by Pulsar's name.
-func (f findings) extra(settings map[string]JSON, words map[string]string) {
-	for _, name := range SortedKeys(settings) {
-		at := f.key(name)
-		if word, ok := words[name]; ok {
-			at.fail("The setting has an attribute of its own.", "Use "+word+".")
-			continue
-		}
-		if name == "" {
-			at.fail("The name of the setting is empty.", "")
-		}
-		if _, err := ParseJSON([]byte(settings[name])); settings[name] != "" && err != nil {
-			at.fail(sentence(err.Error()), fmt.Sprintf("Give %s as JSON.", name))
-		}
-	}
-}
-
 func componentWords() map[string]string {
 	return map[string]string{
 		"tenant": "tenant", "namespace": "namespace", "name": "name", "parallelism": "parallelism",
@@ -259,7 +241,9 @@ func componentWords() map[string]string {
 		"deadLetterTopic": "dead_letter_topic", "timeoutMs": "timeout_ms",
 		"forwardSourceMessageProperty": "forward_source_message_property",
 		"cleanupSubscription":          "cleanup_subscription", "topicsPattern": "topics_pattern",
-		"userConfig": "user_config", "configs": "config", "secrets": "secrets", "resources": "resources",
+		"autoAck": "auto_ack", "skipToLatest": "skip_to_latest", "negativeAckRedeliveryDelayMs": "negative_ack_redelivery_delay_ms",
+		"batchBuilder": "output.producer.batching.builder",
+		"userConfig":   "user_config", "configs": "config", "secrets": "secrets", "resources": "resources",
 	}
 }
 
@@ -271,5 +255,8 @@ func inputWords() map[string]string {
 }
 
 func producerWords() map[string]string {
-	return map[string]string{"compressionType": "compression", "maxPendingMessages": "max_pending_messages"}
+	return map[string]string{
+		"compressionType": "compression", "maxPendingMessages": "max_pending_messages",
+		"batchingConfig": "batching", "batchBuilder": "batching.builder",
+	}
 }

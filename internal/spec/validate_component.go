@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"strings"
-	"unicode"
 )
 
 // ValidateComponent returns everything wrong with a stand-alone component. It takes one
@@ -37,7 +36,7 @@ func (f findings) component(c Component) {
 	f.running(c)
 	f.secrets(c)
 	f.resources(c)
-	f.field("extra").extra(c.Extra, componentWords())
+	f.field("extra").extra(c.Extra, componentWords(), componentShapes())
 }
 
 // face checks what makes a component the one kind and not the others.
@@ -89,6 +88,9 @@ func sourceLacks(c Component) []used {
 		{"max_message_retries", c.MaxMessageRetries != nil, noInputs},
 		{"dead_letter_topic", c.DeadLetterTopic != "", "Leave it out: a source has no input message to give up on."},
 		{"timeout_ms", c.TimeoutMs != nil, "Leave it out: a source runs no user code."},
+		{"skip_to_latest", c.SkipToLatest != nil, noInputs},
+		{"auto_ack", c.AutoAck != nil, noInputs},
+		{"negative_ack_redelivery_delay_ms", c.NegativeAckRedeliveryDelayMs != nil, noInputs},
 	}
 }
 
@@ -120,12 +122,17 @@ func (f findings) inputs(c Component) {
 	if len(c.Inputs) == 0 && c.TopicsPattern == "" {
 		f.field("inputs").failf(`Write inputs = { orders = {} } with the topic to read.`, "A %s needs an input.", c.Kind)
 	}
+	f.field("topics_pattern").pattern(c.TopicsPattern)
 	seen := map[string]string{}
 	for _, topic := range SortedKeys(c.Inputs) {
 		at := f.field("inputs").key(topic)
 		at.input(c.Inputs[topic])
 		if topic == "" {
 			at.fail("The name of the topic is empty.", "")
+		}
+		if isTrue(c.Inputs[topic].Regex) {
+			at.pattern(topic)
+			continue
 		}
 		name, ok := at.topic(c, topic)
 		if !ok {
@@ -145,7 +152,7 @@ func (f findings) inputs(c Component) {
 func (f findings) overlaps(c Component, seen map[string]string) {
 	for _, topic := range SortedKeys(c.Inputs) {
 		name, err := ParseTopic(topic, c.Tenant, c.Namespace)
-		if err != nil || name.Partition == NoPartition {
+		if err != nil || name.Partition == NoPartition || isTrue(c.Inputs[topic].Regex) {
 			continue
 		}
 		if whole, ok := seen[name.Whole().String()]; ok {
@@ -158,8 +165,9 @@ func (f findings) input(in Input) {
 	if in.Schema != "" && in.SerdeClass != "" {
 		f.field("serde_class").fail("schema and serde_class exclude each other.", "Keep one of the two.")
 	}
+	f.field("connection").optionalName(in.Connection)
 	atLeast(f.field("receiver_queue_size"), in.ReceiverQueueSize, 0)
-	f.field("extra").extra(in.Extra, inputWords())
+	f.field("extra").extra(in.Extra, inputWords(), inputShapes())
 }
 
 func (f findings) output(c Component) {
@@ -173,60 +181,13 @@ func (f findings) output(c Component) {
 	if c.Output.Topic == "" {
 		f.field("topic").fail("An output needs a topic.", `Write topic = "orders", or leave output out.`)
 	}
+	f.field("connection").optionalName(c.Output.Connection)
 	f.field("topic").topic(c, c.Output.Topic)
 	if c.Output.Schema != "" && c.Output.SerdeClass != "" {
 		f.field("serde_class").fail("schema and serde_class exclude each other.", "Keep one of the two.")
 	}
-	if p := c.Output.Producer; p != nil {
-		f = f.field("producer")
-		f.field("compression").oneOf(p.Compression, "none", "lz4", "zlib", "zstd", "snappy")
-		atLeast(f.field("max_pending_messages"), p.MaxPendingMessages, 0)
-		f.field("extra").extra(p.Extra, producerWords())
-	}
-}
-
-func (f findings) subscription(c Component) {
-	if c.Subscription == nil {
-		return
-	}
-	f = f.field("subscription")
-	if strings.ContainsFunc(c.Subscription.Name, unicode.IsControl) || len(c.Subscription.Name) > MaxTopicName {
-		f.field("name").failf("", "A subscription's name has at most %d bytes and no control characters.", MaxTopicName)
-	}
-	f.field("position").oneOf(string(c.Subscription.Position), string(Latest), string(Earliest))
-}
-
-func (f findings) delivery(c Component) {
-	f.field("processing_guarantees").oneOf(string(c.ProcessingGuarantees),
-		string(AtLeastOnce), string(AtMostOnce), string(EffectivelyOnce), string(Manual))
-	if isTrue(c.RetainOrdering) && isTrue(c.RetainKeyOrdering) {
-		f.field("retain_key_ordering").fail("retain_ordering and retain_key_ordering exclude each other.",
-			"Keep retain_ordering for order per partition, or retain_key_ordering for order per key.")
-	}
-	atLeast(f.field("max_message_retries"), c.MaxMessageRetries, 0)
-	atLeast(f.field("timeout_ms"), c.TimeoutMs, 0)
-	f.givingUp(c)
-	f.field("log_topic").topic(c, c.LogTopic)
-	f.deadLetter(c)
-}
-
-// givingUp refuses retries and dead letters where the guarantee leaves no room for them.
-func (f findings) givingUp(c Component) {
-	why := ""
-	switch {
-	case c.Kind == KindSource:
-	case c.ProcessingGuarantees == EffectivelyOnce:
-		why = "effectively_once never gives a message up."
-	case c.ProcessingGuarantees == AtMostOnce:
-		why = "atmost_once acknowledges a message before it is worked on: it can be neither retried nor given up."
-	}
-	for _, u := range []used{
-		{field: "max_message_retries", set: c.MaxMessageRetries != nil},
-		{field: "dead_letter_topic", set: c.DeadLetterTopic != ""},
-	} {
-		if why != "" && u.set {
-			f.field(string(u.field)).fail(why, `Leave it out, or use processing_guarantees = "atleast_once".`)
-		}
+	if c.Output.Producer != nil {
+		f.field("producer").producer(*c.Output.Producer)
 	}
 }
 
@@ -234,7 +195,7 @@ func (f findings) deadLetter(c Component) {
 	name, ok := f.field("dead_letter_topic").topic(c, c.DeadLetterTopic)
 	if ok {
 		for _, topic := range SortedKeys(c.Inputs) {
-			if c.qualifiedIn(topic) == name.String() {
+			if !isTrue(c.Inputs[topic].Regex) && c.qualifiedIn(topic) == name.String() {
 				f.field("dead_letter_topic").failf("Choose another topic.",
 					"It is inputs[%q] as well: a message given up on would come back for ever.", topic)
 			}

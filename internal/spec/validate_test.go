@@ -161,7 +161,6 @@ func TestValidateComponent(t *testing.T) {
 		"EffectiveRetries": {
 			base: function,
 			edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, new(3) },
-			want: []string{"max_message_retries"},
 		},
 		"AtMostOnceRetries": {
 			base: function,
@@ -193,7 +192,78 @@ func TestValidateComponent(t *testing.T) {
 			edit: func(c *Component) {
 				c.Extra = map[string]JSON{"windowConfig": `{"a":1}`, "parallelism": "2", "bad": "{", "": "1"}
 			},
-			want: []string{`extra[""]`, `extra["bad"]`, `extra["parallelism"]`},
+			want: []string{`extra[""]`, `extra["bad"]`, `extra["parallelism"]`, `extra["windowConfig"].a`},
+		},
+		"ExtraShapes": {
+			base: function,
+			edit: func(c *Component) {
+				c.Extra = map[string]JSON{
+					"runtimeFlags": "1", "exposePulsarAdminClientEnabled": `"yes"`, "maxPendingAsyncRequests": "0", "batchBuilder": `"x"`, "autoAck": "true",
+					"windowConfig": `{"windowLengthCount":"x"}`, "customSchemaOutputs": `{"a":1}`, "unknownToUs": "1",
+				}
+				c.Inputs["orders"] = Input{Extra: map[string]JSON{
+					"cryptoConfig": `{"encryptionKeys":"k","other":1,"cryptoKeyReaderConfig":{"defaultPublicKey":"file:///k"}}`, "poolMessages": `"x"`, "consumerProperties": `{"a":true}`,
+				}}
+				c.Output.Producer = &Producer{Extra: map[string]JSON{"useThreadLocalProducers": "1", "cryptoConfig": `{"encryptionKeys":["k",1]}`, "batchingConfig": "{}"}}
+			},
+			want: []string{
+				`extra["autoAck"]`, `extra["batchBuilder"]`, `extra["customSchemaOutputs"].a`, `extra["exposePulsarAdminClientEnabled"]`, `extra["maxPendingAsyncRequests"]`,
+				`extra["runtimeFlags"]`, `extra["windowConfig"].windowLengthCount`,
+				`inputs["orders"].extra["consumerProperties"].a`, `inputs["orders"].extra["cryptoConfig"].encryptionKeys`, `inputs["orders"].extra["cryptoConfig"].other`,
+				`inputs["orders"].extra["poolMessages"]`,
+				`output.producer.extra["batchingConfig"]`, `output.producer.extra["cryptoConfig"].encryptionKeys[1]`, `output.producer.extra["useThreadLocalProducers"]`,
+				`warning extra["unknownToUs"]`,
+			},
+		},
+
+		"RegexInput":       {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"orders-(": {Regex: new(true)}} }, want: []string{`inputs["orders-("]`}},
+		"Regex":            {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"orders-[0-9]+": {Regex: new(true)}} }},
+		"TopicsPattern":    {base: function, edit: func(c *Component) { c.Inputs, c.TopicsPattern = nil, "*" }, want: []string{"topics_pattern"}},
+		"InputConnection":  {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Connection: "e u"} }, want: []string{`inputs["orders"].connection`}},
+		"OutputConnection": {base: function, edit: func(c *Component) { c.Output.Connection = "a/b" }, want: []string{"output.connection"}},
+		"Connections":      {base: function, edit: func(c *Component) { c.Inputs["orders"], c.Output.Connection = Input{Connection: "eu"}, "us" }},
+		"Batching": {
+			base: function,
+			edit: func(c *Component) {
+				c.Output.Producer = &Producer{Batching: &Batching{MaxPublishDelayMs: new(int64(0)), MaxMessages: new(0), MaxBytes: new(-1), Builder: "x"}}
+			},
+			want: []string{"output.producer.batching.builder", "output.producer.batching.max_bytes", "output.producer.batching.max_messages", "output.producer.batching.max_publish_delay_ms"},
+		},
+		"BatchingOff": {
+			base: function,
+			edit: func(c *Component) {
+				c.Output.Producer = &Producer{Batching: &Batching{Enabled: new(false), MaxMessages: new(5)}}
+			},
+			want: []string{"output.producer.batching.max_messages"},
+		},
+		"BatchTooBig": {base: function, edit: func(c *Component) { c.Output.Producer = &Producer{Batching: &Batching{MaxBytes: new(6 << 20)}} }, want: []string{"output.producer.batching.max_bytes"}},
+		"BatchingFits": {base: function, edit: func(c *Component) {
+			c.Output.Producer = &Producer{Batching: &Batching{Enabled: new(true), MaxMessages: new(5), Builder: "key_based"}}
+		}},
+		"SubscriptionType": {base: function, edit: func(c *Component) { c.Subscription = &Subscription{Type: "Shared"} }, want: []string{"subscription.type"}},
+		"SharedOrder":      {base: function, edit: func(c *Component) { c.Subscription, c.RetainOrdering = &Subscription{Type: Shared}, new(true) }, want: []string{"subscription.type"}},
+		"SharedKeyOrder":   {base: function, edit: func(c *Component) { c.Subscription, c.RetainKeyOrdering = &Subscription{Type: Shared}, new(true) }, want: []string{"subscription.type"}},
+		"KeySharedOrder":   {base: function, edit: func(c *Component) { c.Subscription, c.RetainOrdering = &Subscription{Type: KeyShared}, new(true) }, want: []string{"subscription.type"}},
+		"FailoverKeyOrder": {base: function, edit: func(c *Component) { c.Subscription, c.RetainKeyOrdering = &Subscription{Type: Failover}, new(true) }},
+		"ExclusiveTwice":   {base: function, edit: func(c *Component) { c.Subscription, c.Parallelism = &Subscription{Type: Exclusive}, new(2) }, want: []string{"subscription.type"}},
+		"ExclusiveOnce":    {base: function, edit: func(c *Component) { c.Subscription, c.Parallelism = &Subscription{Type: Exclusive}, new(1) }},
+		"EffectivelyShared": {base: function, edit: func(c *Component) {
+			c.Subscription, c.ProcessingGuarantees = &Subscription{Type: Shared}, EffectivelyOnce
+		}, want: []string{"subscription.type"}},
+		"EffectivelyByKey":   {base: function, edit: func(c *Component) { c.RetainKeyOrdering, c.ProcessingGuarantees = new(true), EffectivelyOnce }, want: []string{"retain_key_ordering"}},
+		"EffectivelyInOrder": {base: function, edit: func(c *Component) { c.RetainOrdering, c.ProcessingGuarantees = new(true), EffectivelyOnce }},
+		"AutoAckOff":         {base: function, edit: func(c *Component) { c.AutoAck = new(false) }, want: []string{"auto_ack"}},
+		"AutoAckManual":      {base: function, edit: func(c *Component) { c.AutoAck, c.ProcessingGuarantees = new(true), Manual }, want: []string{"auto_ack"}},
+		"ManualAck":          {base: function, edit: func(c *Component) { c.AutoAck, c.ProcessingGuarantees = new(false), Manual }},
+		"NackDelay":          {base: function, edit: func(c *Component) { c.NegativeAckRedeliveryDelayMs = new(int64(0)) }, want: []string{"negative_ack_redelivery_delay_ms"}},
+		"NackAtMostOnce":     {base: function, edit: func(c *Component) { c.NegativeAckRedeliveryDelayMs, c.ProcessingGuarantees = new(int64(1)), AtMostOnce }, want: []string{"negative_ack_redelivery_delay_ms"}},
+		"DataPath":           {base: function, edit: func(c *Component) { c.DataPath = "fast" }, want: []string{"data_path"}},
+		"SourceSkips": {
+			base: source,
+			edit: func(c *Component) {
+				c.SkipToLatest, c.AutoAck, c.NegativeAckRedeliveryDelayMs = new(false), new(true), new(int64(1))
+			},
+			want: []string{"auto_ack", "negative_ack_redelivery_delay_ms", "skip_to_latest"},
 		},
 	}
 	for name, tc := range cases {

@@ -264,11 +264,7 @@ func deadLetterOf(c spec.Component) *Output {
 	if c.Kind == spec.KindSource || topic == "" {
 		return nil
 	}
-	out := &Output{Topic: topic}
-	if topics := spec.SortedKeys(c.Inputs); len(topics) > 0 {
-		out.Broker = c.Inputs[topics[0]].Connection
-	}
-	return out
+	return &Output{Broker: spec.DeadLetterConnection(c), Topic: topic}
 }
 
 func logOf(c spec.Component) *Output {
