@@ -173,7 +173,7 @@ func (c *Conn) answered(cmd *pulsarpb.BaseCommand) error {
 	if cmd.Error != nil && id-1 >= c.requests.Load() {
 		e := refusal(cmd)
 		e.accepted = true
-		return refusedBy(e, c.broker, cmd)
+		return refusedBy(e, c.broker, &pulsarpb.BaseCommand{AuthResponse: &pulsarpb.AuthResponse{}})
 	}
 	return nil
 }

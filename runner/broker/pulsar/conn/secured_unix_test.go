@@ -1,0 +1,149 @@
+//go:build unix
+
+package conn_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
+)
+
+// sign makes a token that is valid for a while.
+func sign(t *testing.T, s *pulsartest.Standalone, role string, valid time.Duration) string {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(s.Dir, "secrets", "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	token := encode([]byte(`{"alg":"HS256"}`)) + "." + encode(fmt.Appendf(nil, `{"sub":%q,"exp":%d}`, role, time.Now().Add(valid).Unix()))
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(token))
+	return token + "." + encode(mac.Sum(nil))
+}
+
+func save(t *testing.T, file, token string) {
+	t.Helper()
+	if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPulsarSecured(t *testing.T) {
+	server := pulsartest.Own(t, "--secure", "--conf", "authenticationRefreshCheckSeconds=1")
+	ns := server.Namespace(t, pulsartest.Policies{})
+	topic := ns.Topic(t, "t", 0)
+	t.Run("Credentials", func(t *testing.T) {
+		for name, tc := range map[string]struct {
+			token  string
+			reason string
+		}{
+			"SuperUser": {server.Token, ""},
+			"NoToken":   {"", "AuthenticationRefused"},
+			"NoRight":   {sign(t, server, "user", time.Hour), "AuthorizationRefused"},
+			"Expired":   {sign(t, server, "user", -time.Hour), "AuthenticationRefused"},
+			"NotOurs":   {server.Token[:len(server.Token)-4] + "AAAA", "AuthenticationRefused"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				b := server.Broker()
+				b.Token = tc.token
+				_, err := newClient(t, b, conn.Options{}).Connect(t.Context(), topic)
+				if reason, _ := conn.Terminal(err); reason != tc.reason || (tc.reason == "") != (err == nil) {
+					t.Errorf("%q: %v", reason, err)
+				}
+				if err != nil {
+					t.Log(err)
+				}
+				if err != nil && tc.token != "" && strings.Contains(err.Error(), tc.token) {
+					t.Error("the error holds the token")
+				}
+			})
+		}
+	})
+	t.Run("Certificates", func(t *testing.T) {
+		b := server.Broker()
+		b.CAFile = ""
+		_, err := newClient(t, b, conn.Options{Patience: time.Millisecond}).Connect(t.Context(), topic)
+		if err == nil {
+			t.Error("a certificate of nobody we know is taken")
+		}
+		b.Insecure = true
+		link(t, newClient(t, b, conn.Options{}))
+	})
+	t.Run("RenewedTokenKeepsTheConnection", func(t *testing.T) { renewed(t, server, topic) })
+	t.Run("ExpiredTokenIsReadAgain", func(t *testing.T) { expired(t, server, topic) })
+}
+
+// fileBroker has its token in a file.
+func fileBroker(t *testing.T, s *pulsartest.Standalone, valid time.Duration) wire.Broker {
+	t.Helper()
+	b := s.Broker()
+	b.Token, b.TokenFile = "", filepath.Join(t.TempDir(), "token")
+	save(t, b.TokenFile, sign(t, s, "admin", valid))
+	return b
+}
+
+// The broker asks again when the first token has expired; by then the file holds another.
+func renewed(t *testing.T, s *pulsartest.Standalone, topic string) {
+	const valid = 4 * time.Second
+	b := fileBroker(t, s, valid)
+	end := time.Now().Add(valid)
+	c := newClient(t, b, conn.Options{})
+	l, err := c.Connect(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := newProducer()
+	id := produce(t, l, topic, out)
+	save(t, b.TokenFile, sign(t, s, "admin", time.Hour))
+	for i := uint64(0); time.Now().Before(end.Add(4 * time.Second)); i++ {
+		if err := l.Write(t.Context(), sendFrame(t, id, i, []byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-out.receipts:
+		case err := <-out.lost:
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Nobody renews the token: the connection ends, and no new one is made until there is
+// another token in the file.
+func expired(t *testing.T, s *pulsartest.Standalone, topic string) {
+	b := fileBroker(t, s, 3*time.Second)
+	c := newClient(t, b, conn.Options{Patience: time.Millisecond})
+	l, err := c.Connect(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-l.Done()
+	t.Log(l.Err())
+	_, err = c.Connect(t.Context(), topic)
+	var server *conn.ServerError
+	if _, terminal := conn.Terminal(err); terminal || !errors.As(err, &server) {
+		t.Fatalf("with an expired token: %v, terminal %t", err, terminal)
+	}
+	save(t, b.TokenFile, sign(t, s, "admin", time.Hour))
+	ctx, cancel := context.WithTimeout(t.Context(), pulsartest.Patience)
+	defer cancel()
+	if _, err := c.Connect(ctx, topic); err != nil {
+		t.Errorf("with a new token: %v", err)
+	}
+}
