@@ -40,42 +40,65 @@ func positionOf(earliest bool) position {
 	return position{Ledger: end, Entry: end}
 }
 
-// topicIn is the place of a topic, given by its full name.
-func topicIn(topic string) (engine.Key, error) {
+// stream is a topic, or one partition of one, by its full name.
+type stream struct{ spec.TopicName }
+
+func parse(topic string) (stream, error) {
 	name, err := spec.ParseTopic(topic, "", "")
 	if err != nil {
-		return engine.Key{}, engine.New(engine.Invalid, err)
+		return stream{}, engine.New(engine.Invalid, err)
 	}
-	return keyOf(spec.KindTopic, name.Tenant, name.Namespace, name.Local), nil
+	return stream{name}, nil
 }
+
+func (s stream) path(parts ...string) string {
+	full := s.String()
+	path := "/admin/v2/" + s.Domain + "/" + segment(s.Tenant) + "/" + segment(s.Namespace) + "/" + segment(full[strings.LastIndexByte(full, '/')+1:])
+	for _, p := range parts {
+		path += "/" + p
+	}
+	return path
+}
+
+// subscription escapes the name once more than a path needs: Pulsar decodes it twice,
+// because names of subscriptions may have slashes.
+func (s stream) subscription(name string, parts ...string) string {
+	return s.path(append([]string{"subscription", url.PathEscape(url.QueryEscape(name))}, parts...)...)
+}
+
+func (s stream) parent() engine.Key { return keyOf(spec.KindTopic, s.Tenant, s.Namespace, s.Local) }
 
 // EnsureTopic returns how many partitions a topic has, 0 for one without, and makes it
 // when it is missing as the Pulsar itself would on first use: with the partitions that
 // its policies say. NotFound where they forbid it or where the namespace is missing.
 func (s *Streams) EnsureTopic(ctx context.Context, topic string) (partitions int, err error) {
-	key, err := topicIn(topic)
+	t, err := parse(topic)
 	if err != nil {
 		return 0, err
 	}
 	var m metadata
 	_, err = s.call(ctx, func(ctx context.Context) error {
-		_, err := s.rest.GetWithQueryParamsWithContext(ctx, topicPath(key, "partitions"), &m, map[string]string{"checkAllowAutoCreation": "true"}, true)
+		_, err := s.rest.GetWithQueryParamsWithContext(ctx, t.path("partitions"), &m, map[string]string{"checkAllowAutoCreation": "true"}, true)
 		return err
 	})
 	switch {
 	case engine.Is(err, engine.NotFound):
-		if missing := s.parent(ctx, key); missing != nil {
+		if missing := s.api.parent(ctx, t.parent()); missing != nil {
 			return 0, missing
 		}
 		return 0, &engine.Error{
 			Class: engine.NotFound, Err: fmt.Errorf("topic %s is not there, and its namespace lets none be made on first use", topic),
 			Hint: "Declare it with functionmesh_topic, or allow automatic creation in the namespace",
 		}
-	case err != nil || m.Partitions > 0 || strings.Contains(key.Name, "-partition-"):
-		return m.Partitions, err
+	case err != nil:
+		return 0, err
+	case t.Partition != spec.NoPartition:
+		return 0, nil // the answer is about the whole topic
+	case m.Partitions > 0 || t.Domain != spec.Persistent:
+		return m.Partitions, nil
 	}
 	// Now it may exist, and is unpartitioned if it does not yet.
-	_, err = s.call(ctx, func(ctx context.Context) error { return s.rest.PutWithContext(ctx, topicPath(key), nil) })
+	_, err = s.call(ctx, func(ctx context.Context) error { return s.rest.PutWithContext(ctx, t.path(), nil) })
 	if engine.Is(err, engine.Exists) {
 		err = nil
 	}
@@ -85,12 +108,12 @@ func (s *Streams) EnsureTopic(ctx context.Context, topic string) (partitions int
 // Subscribe makes a subscription at the earliest or at the latest position, on every
 // partition. One that is there stays where it is.
 func (s *Streams) Subscribe(ctx context.Context, topic, subscription string, earliest bool) error {
-	key, err := topicIn(topic)
+	t, err := parse(topic)
 	if err != nil {
 		return err
 	}
 	_, err = s.call(ctx, func(ctx context.Context) error {
-		return s.rest.PutWithContext(ctx, subscriptionPath(key, subscription), positionOf(earliest))
+		return s.rest.PutWithContext(ctx, t.subscription(subscription), positionOf(earliest))
 	})
 	if engine.Is(err, engine.Exists) {
 		return nil
@@ -100,12 +123,12 @@ func (s *Streams) Subscribe(ctx context.Context, topic, subscription string, ear
 
 // Unsubscribe deletes a subscription with its backlog; an absent one is no error.
 func (s *Streams) Unsubscribe(ctx context.Context, topic, subscription string) error {
-	key, err := topicIn(topic)
+	t, err := parse(topic)
 	if err != nil {
 		return err
 	}
 	_, err = s.call(ctx, func(ctx context.Context) error {
-		return s.rest.DeleteWithContext(ctx, subscriptionPath(key, subscription))
+		return s.rest.DeleteWithContext(ctx, t.subscription(subscription))
 	})
 	if engine.Is(err, engine.NotFound) {
 		return nil
@@ -116,16 +139,16 @@ func (s *Streams) Unsubscribe(ctx context.Context, topic, subscription string) e
 // Seek moves a subscription that nobody reads by: to "earliest", to "latest", or to the
 // first message published at or after a time of RFC 3339.
 func (s *Streams) Seek(ctx context.Context, topic, subscription, to string) error {
-	key, err := topicIn(topic)
+	t, err := parse(topic)
 	if err != nil {
 		return err
 	}
-	path := subscriptionPath(key, subscription)
+	var path string
 	switch to {
 	case string(spec.Latest):
-		path += "/skip_all"
+		path = t.subscription(subscription, "skip_all")
 	case string(spec.Earliest):
-		path += "/resetcursor/0"
+		path = t.subscription(subscription, "resetcursor", "0")
 	default:
 		at, err := time.Parse(time.RFC3339, to)
 		if err != nil {
@@ -134,7 +157,7 @@ func (s *Streams) Seek(ctx context.Context, topic, subscription, to string) erro
 				Hint: "Write a time as 2006-01-02T15:04:05Z",
 			}
 		}
-		path += "/resetcursor/" + strconv.FormatInt(at.UnixMilli(), 10)
+		path = t.subscription(subscription, "resetcursor", strconv.FormatInt(at.UnixMilli(), 10))
 	}
 	_, err = s.call(ctx, func(ctx context.Context) error { return s.rest.PostWithContext(ctx, path, nil) })
 	return err
@@ -143,13 +166,13 @@ func (s *Streams) Seek(ctx context.Context, topic, subscription, to string) erro
 // Deduplicates tells whether the broker drops repeats on a topic. known is false where
 // our role may not read the policy.
 func (s *Streams) Deduplicates(ctx context.Context, topic string) (on, known bool, err error) {
-	key, err := topicIn(topic)
+	t, err := parse(topic)
 	if err != nil {
 		return false, false, err
 	}
-	namespace := "/admin/v2/namespaces/" + segment(key.Tenant) + "/" + segment(key.Namespace)
+	namespace := "/admin/v2/namespaces/" + segment(t.Tenant) + "/" + segment(t.Namespace)
 	// With topic policies the first tells all, the broker's default included.
-	for _, path := range []string{topicPath(key, "deduplicationEnabled"), namespace + "/deduplication"} {
+	for _, path := range []string{t.path("deduplicationEnabled"), namespace + "/deduplication"} {
 		var policy *bool
 		_, err = s.call(ctx, func(ctx context.Context) error {
 			_, err := s.rest.GetWithQueryParamsWithContext(ctx, path, &policy, map[string]string{"applied": "true"}, true)
@@ -170,10 +193,4 @@ func (s *Streams) Deduplicates(ctx context.Context, topic string) (on, known boo
 func untold(err error) bool {
 	class := engine.ClassOf(err)
 	return class == engine.Forbidden || class == engine.Invalid || class == engine.NotFound
-}
-
-// subscriptionPath escapes the name once more than a path needs: Pulsar decodes it twice,
-// because names of subscriptions may have slashes.
-func subscriptionPath(key engine.Key, subscription string) string {
-	return topicPath(key, "subscription") + "/" + url.PathEscape(url.QueryEscape(subscription))
 }
