@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/admin"
@@ -12,10 +11,11 @@ import (
 // clusterTimeout bounds one request to a Pulsar that components have their streams on.
 const clusterTimeout = 20 * time.Second
 
-// clusters prepares streams through the REST API of a Pulsar.
+// clusters prepares streams through the REST API of a Pulsar, which tells more than its
+// brokers, else through those.
 func clusters(b wire.Broker) (local.Cluster, error) {
-	if b.AdminURL == "" {
-		return nil, errors.New("topics and subscriptions are prepared through the REST API: set admin_url")
+	if b.AdminURL == "" || b.OAuth2 != nil {
+		return brokers{b}, nil
 	}
 	return admin.NewStreams(adminOptions(b))
 }
