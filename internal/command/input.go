@@ -84,8 +84,10 @@ func (a *app) readMesh(file string) (spec.Mesh, error) {
 }
 
 // readComponent reads one function, source or sink for `run -f`. The kind is the key
-// `kind` or follows from which ends the component has.
-func (a *app) readComponent(file string) (spec.Component, error) {
+// `kind` or follows from which ends the component has. Pulsar's own configurations are
+// read as well.
+// Where it will run decides what it can ask for.
+func (a *app) readComponent(file string, platform spec.Platform) (spec.Component, error) {
 	raw, err := a.readInput(file)
 	if err != nil {
 		return spec.Component{}, err
@@ -107,7 +109,7 @@ func (a *app) readComponent(file string) (spec.Component, error) {
 		return spec.Component{}, fmt.Errorf("%s: %w", file, err)
 	}
 	c = spec.DefaultComponent(c)
-	problems = append(spec.ValidateComponent(c), spec.Honour(spec.PlatformLocal, c)...)
+	problems = append(spec.ValidateComponent(c), spec.Honour(platform, c)...)
 	return c, a.report(file, problems)
 }
 
@@ -115,6 +117,10 @@ func decodeComponent(raw []byte) (spec.Component, []spec.Problem, error) {
 	var fields map[string]json.RawMessage
 	if err := yaml.Unmarshal(raw, &fields); err != nil {
 		return spec.Component{}, nil, err
+	}
+	if kind, ok := pulsarKind(fields); ok {
+		c, err := decodePulsar(kind, fields)
+		return c, nil, err
 	}
 	kind, err := componentKind(fields)
 	if err != nil {
@@ -149,7 +155,7 @@ func componentKind(fields map[string]json.RawMessage) (spec.Kind, error) {
 	case connector:
 		return spec.KindSink, nil
 	default:
-		return "", errors.New("it has neither runtime (a function) nor builtin (a source or a sink)")
+		return "", errors.New("it has neither runtime (a function) nor builtin (a source or a sink), and is no configuration of Pulsar's")
 	}
 }
 

@@ -2,6 +2,8 @@ package command
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,15 +16,21 @@ import (
 func newRun(a *app) *cobra.Command {
 	var file, config string
 	var lifeline bool
+	var pulsar reach
 	cmd := &cobra.Command{
 		Use: "run -f FILE", Short: "Run one function, source or sink in the foreground", Args: args(cobra.NoArgs),
 		Long: `Run one function, source or sink in the foreground, on the streams of the embedded
-platform. An interrupt drains it: what was read is finished and acknowledged; a second
+platform, or with --pulsar on those of a Pulsar. An interrupt drains it: what was read is finished and acknowledged; a second
 one ends it at once.
+
+FILE has the words of the HCL, or is a FunctionConfig, SourceConfig or SinkConfig of
+Pulsar's own. With --pulsar nothing else has to run here; with --admin-url too, topics
+and subscription are prepared, and the deduplication of effectively_once is looked at,
+before the instance starts.
 
 With --config it runs the instance of a wire file, which is how the platform starts
 its instances. Exit code 78 says that starting it again cannot help.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if (file == "") == (config == "") {
 				return usage("give either -f FILE or --config FILE")
 			}
@@ -33,16 +41,28 @@ its instances. Exit code 78 says that starting it again cannot help.`,
 			if config != "" {
 				return ended(instance.Run(cmd.Context(), o))
 			}
-			f, err := a.wireFile(cmd.Context(), file)
+			broker, remote, err := pulsar.broker(a.target)
 			if err != nil {
 				return err
+			}
+			prepare := a.wireFile
+			if remote {
+				prepare = func(ctx context.Context, file string) (wire.File, error) { return a.pulsarFile(ctx, file, broker) }
+			}
+			f, err := prepare(cmd.Context(), file)
+			if err != nil {
+				return err
+			}
+			if remote {
+				defer func() { err = errors.Join(err, os.RemoveAll(f.WorkDir)) }()
 			}
 			a.progress("running %s %s/%s/%s; interrupt to drain", f.Component.Kind, f.Component.Tenant, f.Component.Namespace, f.Component.Name)
 			return ended(instance.RunFile(cmd.Context(), f, o))
 		},
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "the component as YAML or JSON in the words of the HCL, - for standard input")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "the component as YAML or JSON, in the words of the HCL or in Pulsar's; - for standard input")
 	cmd.Flags().StringVar(&config, "config", "", "the wire file of one instance")
+	pulsar.register(cmd)
 	cmd.Flags().BoolVar(&lifeline, "lifeline", false, "drain and stop when standard input ends")
 	return cmd
 }
@@ -50,7 +70,7 @@ its instances. Exit code 78 says that starting it again cannot help.`,
 // wireFile lets the platform prepare topics and subscription for a component that
 // runs here instead of under its supervisor.
 func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
-	component, err := a.readComponent(file)
+	component, err := a.readComponent(file, spec.PlatformLocal)
 	if err != nil {
 		return wire.File{}, err
 	}
@@ -58,7 +78,7 @@ func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
 		return wire.File{}, err
 	}
 	if a.target.AdminURL != "" {
-		return wire.File{}, usage("run -f works on the embedded platform only: leave --admin-url out")
+		return wire.File{}, usage("--admin-url goes with --pulsar: leave it out, or name the brokers too")
 	}
 	daemon, err := local.Ensure(ctx, a.target.local())
 	if err != nil {
