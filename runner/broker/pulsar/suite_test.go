@@ -1,0 +1,134 @@
+package pulsar_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
+)
+
+// component is who reads and writes in these tests.
+var component = wire.Component{Kind: "function", Tenant: "public", Namespace: "default", Name: "f"} //nolint:gochecknoglobals // a constant
+
+func newSink(t testing.TB, o pulsar.SinkOptions) *pulsar.Sink {
+	t.Helper()
+	o.Component, o.Instance, o.Logger = component, wire.Instance{Parallelism: 1}, logger(t)
+	s, err := pulsar.NewSink(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func logger(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
+
+func sinkOptions(s *pulsartest.Server, topic string, partitions int) pulsar.SinkOptions {
+	return pulsar.SinkOptions{Broker: s.Broker(), Output: wire.Output{Topic: topic, Partitions: partitions}}
+}
+
+// stored is what a topic holds, as a sink is given it.
+func stored(t testing.TB, s *pulsartest.Server, topic string, partitions int) []pipeline.Message {
+	t.Helper()
+	var out []pipeline.Message
+	for _, m := range s.ReadAll(t, topic, partitions) {
+		in := pipeline.Message{Partition: m.Partition, Value: m.Value, Properties: m.Properties}
+		if m.Key != "" {
+			in.Key = []byte(m.Key)
+		}
+		if !m.EventTime.IsZero() && m.EventTime.UnixMilli() > 0 {
+			in.EventTime = m.EventTime.UnixMilli()
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+func TestPulsarSinkConforms(t *testing.T) {
+	s := pulsartest.Need(t)
+	for name, codec := range map[string]string{"Plain": "none", "Compressed": "lz4"} {
+		t.Run(name, func(t *testing.T) {
+			n, number := s.Namespace(t, pulsartest.Policies{Retention: true}), 0
+			var topic string
+			runnertest.SinkSuite(t, runnertest.SinkHarness{
+				New: func(t *testing.T) pipeline.Sink {
+					number++
+					topic = n.Topic(t, fmt.Sprint("sink-", number), 0)
+					o := sinkOptions(s, topic, 0)
+					o.Output.Producer = &wire.Producer{Compression: codec}
+					return newSink(t, o)
+				},
+				Written: func(t *testing.T) []pipeline.Message { return stored(t, s, topic, 0) },
+			})
+		})
+	}
+}
+
+func sourceOptions(s *pulsartest.Server, topic string, partitions int, mode wire.Mode) pulsar.SourceOptions {
+	return pulsar.SourceOptions{
+		Brokers: map[string]wire.Broker{"": s.Broker()},
+		Source: wire.Source{
+			Inputs:       []wire.Input{{Topic: topic, Partitions: partitions}},
+			Subscription: wire.Subscription{Name: "sub", Mode: mode, Position: "earliest"},
+		},
+		Instance: wire.Instance{Parallelism: 1},
+	}
+}
+
+func newSource(t testing.TB, o pulsar.SourceOptions) *pulsar.Source {
+	t.Helper()
+	o.Component, o.Name, o.Logger = component, "public/default/f", logger(t)
+	s, err := pulsar.NewSource(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestPulsarSourceConforms(t *testing.T) {
+	s := pulsartest.Need(t)
+	for _, mode := range []wire.Mode{wire.Shared, wire.Failover, wire.KeyShared, wire.Exclusive} {
+		for name, fill := range map[string]int{"Plain": 1, "Batched": 20} {
+			t.Run(string(mode)+name, func(t *testing.T) {
+				n, number := s.Namespace(t, pulsartest.Policies{}), 0
+				var o pulsar.SourceOptions
+				runnertest.SourceSuite(t, runnertest.SourceHarness{
+					New: func(t *testing.T, values [][]byte) pipeline.Source {
+						number++
+						topic := n.Topic(t, fmt.Sprint("source-", number), 0)
+						o = sourceOptions(s, topic, 0, mode)
+						s.Subscribe(t, topic, "sub", "earliest")
+						fillWith(t, s, topic, values, fill)
+						return newSource(t, o)
+					},
+					Again: func(t *testing.T) pipeline.Source { return newSource(t, o) },
+				})
+			})
+		}
+	}
+}
+
+// fillWith writes values, so many to an entry.
+func fillWith(t testing.TB, s *pulsartest.Server, topic string, values [][]byte, each int) {
+	t.Helper()
+	o := sinkOptions(s, topic, 0)
+	o.Output.Producer = &wire.Producer{Compression: "lz4", Batching: &wire.Batching{Enabled: each > 1, MaxMessages: each}}
+	sink := newSink(t, o)
+	defer sink.Close(t.Context())
+	out := make([]pipeline.Message, len(values))
+	for i, v := range values {
+		out[i].Value = v
+	}
+	if n, err := sink.Write(t.Context(), out); err != nil {
+		t.Fatalf("%d of %d: %v", n, len(out), err)
+	}
+}
+
+const patience = 2 * time.Minute // bounds a wait; nothing is measured against it
