@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
@@ -21,11 +22,14 @@ type SourceOptions struct {
 
 // SinkOptions say where a Sink writes.
 type SinkOptions struct {
-	Broker     wire.Broker
-	Output     wire.Output    // Topic "": only messages that name their topic can be written
-	Component  wire.Component // its tenant and namespace qualify short topic names of messages
-	Instance   wire.Instance
-	Delivery   wire.Delivery   // the guarantee, the epoch and what is forwarded of the input
+	Broker    wire.Broker
+	Output    wire.Output    // Topic "": only messages that name their topic can be written
+	Component wire.Component // its tenant and namespace qualify short topic names of messages
+	Instance  wire.Instance
+	Delivery  wire.Delivery // the guarantee, the epoch and what is forwarded of the input
+	// InputEnd, with effectively_once, is the newest entry of an input partition: Source.End.
+	// Nil: what the broker has stored is not compared with it.
+	InputEnd   func(ctx context.Context, topic string, partition int) (ledger, entry int64, err error)
 	DeadLetter bool            // may use the room in a message that is kept free for dead letters
 	Report     func(err error) // repeats that the broker dropped; nil: only logged
 	Name       string          // how the broker lists the producers, with a number of their own

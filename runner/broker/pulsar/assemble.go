@@ -1,0 +1,308 @@
+package pulsar
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// keyBased is the batch builder that puts messages of one key into an entry.
+const keyBased = "key_based"
+
+// assembler sorts messages by where they go and forms entries of them.
+type assembler struct {
+	sink    *Sink
+	enc     entry.Encoder
+	texts   pipeline.Texts
+	add     func(name, value string)
+	buckets []bucket
+	byKey   map[keyed]int // with key_based
+	message entry.Message
+}
+
+// bucket is messages, by their place, that go to one partition one after the other.
+type bucket struct {
+	dest     *dest
+	messages []int32
+}
+
+// keyed is what key_based keeps apart.
+type keyed struct {
+	dest *dest
+	key  string
+}
+
+func (a *assembler) init(w *sender) {
+	a.sink = w.sink
+	a.enc.Pool = &w.sink.frames
+	a.add = func(name, value string) { a.enc.Property(name, value) }
+	a.byKey = map[keyed]int{}
+}
+
+// plan sorts messages into buckets. It stops before the first that cannot be sent; with
+// an input entry it is all or nothing.
+func (a *assembler) plan(ctx context.Context, o *outlet, out []pipeline.Message, in *pipeline.Message) (int, error) {
+	a.buckets = a.buckets[:0]
+	clear(a.byKey)
+	o.stamp++
+	p := planner{assembler: a, outlet: o}
+	if in == nil {
+		o.turn++
+		p.turn = o.turn
+	} else {
+		// R3: the same choice at every replay.
+		p.turn = uint64(in.Position.Ledger)*31 + uint64(in.Position.Entry) //nolint:gosec // any number does
+	}
+	p.fixed = in != nil
+	for i := range out {
+		if err := p.place(ctx, &out[i], i); err != nil {
+			return i, err
+		}
+	}
+	return len(out), nil
+}
+
+// planner is one plan under way.
+type planner struct {
+	*assembler
+	outlet *outlet
+	turn   uint64
+	fixed  bool // keyless messages all go to one partition
+	loose  int  // keyless messages since the last turn
+
+	name  string // of the route looked up last
+	route *route
+	dest  *dest // ready, of the message before
+}
+
+func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
+	if p.route == nil || m.Topic != p.name {
+		r, err := p.outlet.route(ctx, m.Topic)
+		if err != nil {
+			return err
+		}
+		p.route, p.name = r, m.Topic
+	}
+	d := p.choose(m)
+	if d != p.dest {
+		if err := p.outlet.ready(ctx, d, m.Topic); err != nil {
+			return err
+		}
+		p.dest = d
+	}
+	if err := p.checkSize(d, m); err != nil {
+		return err
+	}
+	b := p.bucket(d, m)
+	b.messages = append(b.messages, int32(i)) //nolint:gosec // a send has fewer than 2^31 messages
+	return nil
+}
+
+// choose is the partition by the key, else by turns, one entry each.
+func (p *planner) choose(m *pipeline.Message) *dest {
+	dests := p.route.dests
+	n := max(p.route.topic.partitions, 1)
+	switch {
+	case n == 1:
+		return dests[0]
+	case m.Key != nil:
+		return dests[wire.PartitionFor(m.Key, n)]
+	}
+	if p.loose++; !p.fixed && p.loose > p.entryMessages() {
+		p.loose = 1
+		p.outlet.turn++
+		p.turn = p.outlet.turn
+	}
+	return dests[p.turn%uint64(n)] //nolint:gosec // positive
+}
+
+func (a *assembler) entryMessages() int {
+	if !a.sink.batching.Enabled {
+		return 1
+	}
+	return a.sink.batching.MaxMessages
+}
+
+// bucket is where a message is put. Each has the messages of one partition in their
+// order; with key_based those of one key.
+func (p *planner) bucket(d *dest, m *pipeline.Message) *bucket {
+	if p.sink.batching.Builder == keyBased {
+		k := keyed{d, string(m.Key)}
+		at, ok := p.byKey[k]
+		if !ok {
+			at = p.newBucket(d)
+			p.byKey[k] = at
+		}
+		return &p.buckets[at]
+	}
+	if d.stamp != p.outlet.stamp {
+		d.stamp, d.bucket = p.outlet.stamp, p.newBucket(d)
+	}
+	return &p.buckets[d.bucket]
+}
+
+func (a *assembler) newBucket(d *dest) int {
+	n := len(a.buckets)
+	if n < cap(a.buckets) {
+		a.buckets = a.buckets[:n+1]
+		a.buckets[n].dest, a.buckets[n].messages = d, a.buckets[n].messages[:0]
+	} else {
+		a.buckets = append(a.buckets, bucket{dest: d})
+	}
+	return n
+}
+
+// checkSize refuses what no entry can hold. Only an entry that comes near is formed for
+// it: compression may make it fit.
+func (p *planner) checkSize(d *dest, m *pipeline.Message) error {
+	limit := d.limit
+	if !p.sink.options.DeadLetter {
+		limit -= min(headroom, limit/8)
+	}
+	raw := p.size(m)
+	if raw <= limit {
+		return nil
+	}
+	if p.sink.codec == entry.None {
+		return tooLarge(d, raw, limit)
+	}
+	p.begin(d, 0, false)
+	p.append(m)
+	e, err := p.enc.Finish()
+	if err != nil {
+		return err
+	}
+	defer e.Release()
+	if n := e.Size(); n > limit {
+		return tooLarge(d, n, limit)
+	}
+	return nil
+}
+
+func tooLarge(d *dest, n, limit int) error {
+	return &pipeline.MessageError{Err: fmt.Errorf("%w for topic %s: %d bytes with properties, at most %d", ErrTooLarge, d.topic, n, limit)}
+}
+
+// framing is about what a message takes beside its bytes, and one property beside its.
+const (
+	framing         = 48
+	propertyFraming = 8
+	inputFraming    = 160 // the properties that name an input, beside the topic's name
+)
+
+// size is at least what a message takes in an entry.
+func (a *assembler) size(m *pipeline.Message) int {
+	n := len(m.Value) + len(m.Key)*4/3 + framing
+	for k, v := range m.Properties {
+		n += len(k) + len(v) + propertyFraming
+	}
+	if m.Cause != nil && m.Forward != pipeline.ForwardNothing {
+		n += len(m.Cause.Topic) + inputFraming
+		for k, v := range m.Cause.Properties {
+			n += len(k) + len(v) + propertyFraming
+		}
+	}
+	return n
+}
+
+// shipment is what one plan sends.
+type shipment struct {
+	*pending
+	outlet *outlet
+	out    []pipeline.Message
+	base   int               // place of out[0] in the whole send
+	in     *pipeline.Message // the input entry that numbers the entries; nil: they are numbered by themselves
+}
+
+// first is the place of the message that counts as not durable with an entry.
+func (s *shipment) first(part []int32) int {
+	if s.in != nil {
+		return s.base
+	}
+	return s.base + int(part[0])
+}
+
+// send forms entries of the buckets and hands them to their producers.
+func (a *assembler) send(ctx context.Context, s shipment) {
+	for i := range a.buckets {
+		b := &a.buckets[i]
+		for rest := b.messages; len(rest) > 0; {
+			n := a.fit(b.dest, s.out, rest, s.in != nil)
+			if err := a.sendEntry(ctx, &s, b.dest, rest[:n]); err != nil {
+				s.fail(s.first(rest), err)
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+// fit is how many of the messages go into one entry. With effectively_once only what the
+// broker takes bounds it, so that one entry in is one entry out.
+func (a *assembler) fit(d *dest, out []pipeline.Message, rest []int32, exact bool) int {
+	if !a.sink.batching.Enabled {
+		return 1
+	}
+	most, room := a.sink.batching.MaxMessages, min(a.sink.batching.MaxBytes, d.limit-headroom)
+	if exact {
+		most, room = len(rest), d.limit-headroom
+	}
+	n, bytes := 0, 0
+	for n < len(rest) && n < most {
+		bytes += a.size(&out[rest[n]])
+		if n > 0 && bytes > room {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func (a *assembler) sendEntry(ctx context.Context, s *shipment, d *dest, part []int32) error {
+	number := d.next
+	if s.in != nil {
+		var err error
+		if number, err = d.number(idOf(s.in)); err != nil {
+			return &pipeline.TerminalError{Reason: reasonNotNumbered, Err: err}
+		}
+	}
+	a.begin(d, number, len(part) > 1)
+	for _, i := range part {
+		a.append(&s.out[i])
+	}
+	e, err := a.enc.Finish()
+	if err != nil {
+		return err
+	}
+	receipt, err := d.pub.Send(ctx, e)
+	if err != nil {
+		e.Release()
+		return s.explain(ctx, err)
+	}
+	d.next++
+	s.most = max(s.most, s.base+int(part[len(part)-1]))
+	s.sends = append(s.sends, sent{receipt: receipt, outlet: s.outlet, dest: d, number: number, first: s.first(part)})
+	if s.in != nil && !d.proved {
+		return a.sink.prove(ctx, d, receipt, number)
+	}
+	return nil
+}
+
+func (a *assembler) begin(d *dest, number uint64, batched bool) {
+	a.enc.Begin(entry.Header{
+		Producer: d.pub.Name(), Codec: a.sink.codec, Batched: batched,
+		PublishTime: time.Now().UnixMilli(), Sequence: number,
+	})
+}
+
+func (a *assembler) append(m *pipeline.Message) {
+	if m.Properties != nil || m.Forward != pipeline.ForwardNothing {
+		m.EachProperty(&a.texts, a.add)
+	}
+	a.message.Key, a.message.Value, a.message.EventTime = m.Key, m.Value, m.EventTime
+	a.enc.Append(&a.message)
+}

@@ -1,0 +1,183 @@
+package pulsar
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// Bytes that the partitions of a source hold ahead of the pipeline, all and each.
+const (
+	aheadBytes    = 32 << 20
+	aheadEach     = 8 << 20
+	aheadLeast    = 512 << 10
+	aheadMessages = 1000 // Pulsar's default of a receiver queue
+)
+
+// station is this instance's consumer on one partition, and the lane while the partition
+// is the instance's.
+type station struct {
+	source    *Source
+	in        *wire.Input
+	partition int
+	of        int    // partitions of the topic; 0: it has none
+	topic     string // full name of the partition's topic
+	sub       *subscription.Subscription
+
+	mu   sync.Mutex
+	lane *lane
+}
+
+func newStation(s *Source, in *wire.Input, partition, of int) *station {
+	return &station{source: s, in: in, partition: partition, of: of, topic: partitionName(in.Topic, of, partition)}
+}
+
+func (st *station) open(ctx context.Context, c *conn.Client, later bool) error {
+	s := st.source
+	o, from := &s.options, s.options.Source.Subscription
+	properties := map[string]string{
+		"application": "pulsar-" + o.Component.Kind,
+		"id":          o.Component.Tenant + "/" + o.Component.Namespace + "/" + o.Component.Name,
+		"instance_id": strconv.Itoa(o.Instance.ID),
+	}
+	maps.Copy(properties, st.in.Properties)
+	var err error
+	st.sub, err = subscription.Open(ctx, subscription.Options{
+		Client: c, Topic: st.topic, Name: from.Name, Mode: from.Mode,
+		// What was written to a new partition before it was noticed belongs to it.
+		Earliest:     later || from.Position == string(spec.Earliest),
+		SkipToLatest: from.SkipToLatest && !later,
+		Compacted:    st.in.Compacted,
+		Create:       true, Recreate: true,
+		ConsumerName: o.Name + "-" + strconv.Itoa(o.Instance.ID),
+		Properties:   properties,
+		// R6: what is read ahead is bounded, beside what the pipeline holds.
+		QueueMessages: queueMessages(st.in.QueueSize),
+		QueueBytes:    queueBytes(max(st.of, 1) * len(o.Source.Inputs)),
+		Report:        st.report,
+	})
+	return err
+}
+
+func queueMessages(asked int) int {
+	if asked > 0 {
+		return asked
+	}
+	return aheadMessages
+}
+
+func queueBytes(lanes int) int64 {
+	return max(aheadLeast, min(aheadEach, aheadBytes/int64(lanes)))
+}
+
+// report passes on what the subscription says, and notes whether the broker could still
+// write down what it had confirmed.
+func (st *station) report(err error) {
+	var lost *subscription.LostError
+	if asLost(err, &lost) {
+		st.mu.Lock()
+		if st.lane != nil {
+			st.lane.crashed.Store(lost.Err != nil)
+		}
+		st.mu.Unlock()
+	}
+	st.source.report(err)
+}
+
+// run gives the lane to the pipeline while the partition is this instance's.
+func (st *station) run(ctx context.Context) {
+	var reads sync.Mutex // a new lane reads once the old one does no more
+	for {
+		changed := st.sub.Changed()
+		switch active, l := st.sub.Active(), st.held(); {
+		case active && l == nil:
+			st.give(ctx, &reads)
+		case !active && l != nil:
+			st.source.log.Info("another instance has the partition now", "lane", l.name)
+			l.fence()
+			st.hold(nil)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			if l := st.held(); l != nil {
+				l.fence()
+			}
+			return
+		}
+	}
+}
+
+func (st *station) held() *lane {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.lane
+}
+
+func (st *station) hold(l *lane) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lane = l
+}
+
+func (st *station) give(ctx context.Context, reads *sync.Mutex) {
+	o := &st.source.options
+	mode := o.Source.Subscription.Mode
+	l := newLane(ctx, st.sub, laneOptions{
+		topic: st.in.Topic, partition: st.partition, unpartitioned: st.of == 0, name: st.topic,
+		ordered:   mode != wire.Shared,
+		once:      o.Delivery.Guarantee == atMostOnce,
+		whole:     o.Delivery.Guarantee == effectivelyOnce,
+		nackDelay: time.Duration(o.Source.Subscription.NackDelayMs) * time.Millisecond,
+		report:    st.source.report,
+		reads:     reads,
+	})
+	st.hold(l)
+	st.source.tasks.Go(func() { l.later.run(l.mine) })
+	st.source.grown.put(l)
+}
+
+// inbox hands lanes over, all that are there at once.
+type inbox struct {
+	wake chan struct{}
+
+	mu    sync.Mutex
+	lanes []pipeline.Lane
+}
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+func (b *inbox) put(l *lane) {
+	b.mu.Lock()
+	b.lanes = append(b.lanes, l)
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *inbox) take(ctx context.Context) ([]pipeline.Lane, error) {
+	for {
+		b.mu.Lock()
+		lanes := b.lanes
+		b.lanes = nil
+		b.mu.Unlock()
+		if len(lanes) > 0 {
+			return lanes, nil
+		}
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
