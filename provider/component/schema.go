@@ -116,11 +116,17 @@ func consuming() map[string]schema.Attribute {
 		},
 		"subscription": schema.SingleNestedAttribute{
 			Optional:            true,
-			MarkdownDescription: "The name and the start of the cursor on the inputs.",
+			MarkdownDescription: "The name, the start and the kind of the cursor on the inputs.",
 			Attributes: map[string]schema.Attribute{
 				"name": schema.StringAttribute{
 					Optional:            true,
 					MarkdownDescription: "The name of the subscription. Defaults to `tenant/namespace/name`.",
+				},
+				"type": schema.StringAttribute{
+					Optional: true,
+					MarkdownDescription: "How the instances share the messages: `shared` without order, `failover` with each partition read by one instance, " +
+						"`key_shared` with each key read by one instance, `exclusive` with one instance only. " +
+						"Unset, it follows from `retain_ordering`, `retain_key_ordering` and `effectively_once`, and is `shared` without them.",
 				},
 				"position": schema.StringAttribute{
 					Optional:            true,
@@ -134,16 +140,22 @@ func consuming() map[string]schema.Attribute {
 			MarkdownDescription: "Whether the subscription, and with it the backlog, goes when the component is deleted. " +
 				"Defaults to `false`.",
 		},
+		"skip_to_latest": schema.BoolAttribute{
+			Optional: true,
+			MarkdownDescription: "Whether an instance passes over what waits whenever it starts. What is passed over is not processed. " +
+				"Defaults to `false`.",
+		},
 	}
 }
 
 func input() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
+		"connection": connection("holds the topic"),
 		"schema": schema.StringAttribute{
 			Optional: true,
 			MarkdownDescription: "The type of the messages: `bytes`, `string` or `json`. " +
 				"A Python function is given bytes, text or the parsed document; unset, it is given numbers as numbers and other text as text. " +
-				"On the embedded platform only Python functions take `string` and `json`.",
+				"Our own runner takes `string` and `json` for Python functions only.",
 		},
 		"serde_class": schema.StringAttribute{
 			Optional:            true,
@@ -170,6 +182,7 @@ func producing(required bool) map[string]schema.Attribute {
 			Optional:            !required,
 			MarkdownDescription: "Where results are published.",
 			Attributes: map[string]schema.Attribute{
+				"connection": connection("holds the topic"),
 				"topic": schema.StringAttribute{
 					Optional:            true,
 					MarkdownDescription: "The topic to publish to, short or full.",
@@ -178,30 +191,75 @@ func producing(required bool) map[string]schema.Attribute {
 					Optional: true,
 					MarkdownDescription: "The type of the messages: `bytes`, `string` or `json`. " +
 						"A Python function returns bytes, text or what becomes a JSON document; unset, it returns bytes, text or numbers. " +
-						"On the embedded platform only Python functions take `string` and `json`.",
+						"Our own runner takes `string` and `json` for Python functions only.",
 				},
 				"serde_class": schema.StringAttribute{
 					Optional:            true,
 					MarkdownDescription: "The class that encodes messages, for a Java or Python function.",
 				},
-				"producer": schema.SingleNestedAttribute{
-					Optional:            true,
-					MarkdownDescription: "Settings of the producer.",
-					Attributes: map[string]schema.Attribute{
-						"compression": schema.StringAttribute{
-							Optional:            true,
-							MarkdownDescription: "The compression of message batches: `none`, `lz4`, `zlib`, `zstd` or `snappy`.",
-						},
-						"max_pending_messages": schema.Int64Attribute{
-							Optional:            true,
-							Validators:          []validator.Int64{int64validator.AtLeast(1)},
-							MarkdownDescription: "How many messages may wait for their receipt.",
-						},
-						"extra": extra("`ProducerConfig`"),
-					},
-				},
+				"producer": producer(),
 			},
 		},
+	}
+}
+
+func producer() schema.Attribute {
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "Settings of the producer. On a Pulsar messages are batched and compressed with `lz4` unless they say otherwise.",
+		Attributes: map[string]schema.Attribute{
+			"compression": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The compression of message batches: `none`, `lz4`, `zlib`, `zstd` or `snappy`.",
+			},
+			"max_pending_messages": schema.Int64Attribute{
+				Optional:            true,
+				Validators:          []validator.Int64{int64validator.AtLeast(1)},
+				MarkdownDescription: "How many messages may wait for their receipt.",
+			},
+			"batching": schema.SingleNestedAttribute{
+				Optional: true,
+				MarkdownDescription: "How messages of several inputs are put together. " +
+					"What one input batch causes is stored together and never waits for another.",
+				Attributes: batching(),
+			},
+			"extra": extra("`ProducerConfig`"),
+		},
+	}
+}
+
+func batching() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"enabled": schema.BoolAttribute{
+			Optional:            true,
+			MarkdownDescription: "Whether messages are batched. Defaults to `true`.",
+		},
+		"max_publish_delay_ms": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How long a message may wait for others, in milliseconds. Pulsar's default is 10.",
+		},
+		"max_messages": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many messages a batch holds at most. Pulsar's default is 1000.",
+		},
+		"max_bytes": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many bytes a batch holds at most. Pulsar's default is 131072.",
+		},
+		"builder": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "How messages are grouped: `default` in their order, or `key_based` with one key in each batch, " +
+				"which a `key_shared` subscription needs to spread them. Function workers know it in any release, the bounds since Pulsar 4.1.",
+		},
+	}
+}
+
+// connection names the cluster of a topic.
+func connection(does string) schema.Attribute {
+	return schema.StringAttribute{
+		Optional: true,
+		MarkdownDescription: "The cluster that " + does + ", by its name in `connections` of the provider. " +
+			"Unset, it is the provider's own `pulsar`. It needs `local` beside `pulsar`.",
 	}
 }
 

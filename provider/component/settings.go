@@ -16,7 +16,8 @@ func running() map[string]schema.Attribute {
 			Optional: true,
 			Validators: []validator.String{stringvalidator.OneOf(
 				string(spec.AtLeastOnce), string(spec.AtMostOnce), string(spec.EffectivelyOnce), string(spec.Manual))},
-			MarkdownDescription: "What happens to a message when an instance dies: `atleast_once`, `atmost_once`, `effectively_once` or `manual`. " +
+			MarkdownDescription: "What happens to a message when an instance dies: `atleast_once`, `atmost_once`, `effectively_once` or `manual`, " +
+				"where the code acknowledges messages itself. `effectively_once` needs deduplication on the output's namespace. " +
 				"Defaults to `atleast_once`.",
 		},
 		"parallelism": schema.Int64Attribute{
@@ -31,7 +32,12 @@ func running() map[string]schema.Attribute {
 		},
 		"log_topic": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "A topic that receives what the component logs.",
+			MarkdownDescription: "A topic that receives what the component's code logs, beside the instance's own log. It is on the provider's own platform.",
+		},
+		"data_path": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "How our runner talks to a Pulsar: `entry` moves whole batches and is the fast way, `compatible` is Pulsar's own client, " +
+				"which some settings need. Unset, it is chosen; the status shows the choice and its reason.",
 		},
 		"secrets": secrets(),
 		"resources": schema.SingleNestedAttribute{
@@ -45,7 +51,7 @@ func running() map[string]schema.Attribute {
 				"memory": schema.StringAttribute{
 					Optional: true,
 					MarkdownDescription: "Memory, for example `256Mi`. " +
-						"On the embedded platform it limits the memory of a WebAssembly module and is refused for other runtimes.",
+						"With our own runner it limits the memory of a WebAssembly module and is refused for other runtimes.",
 				},
 				"disk": schema.StringAttribute{
 					Optional:            true,
@@ -69,6 +75,11 @@ func ordering() map[string]schema.Attribute {
 			Optional:            true,
 			MarkdownDescription: "Whether the messages of one key are processed in order. Defaults to `false`.",
 		},
+		"auto_ack": schema.BoolAttribute{
+			Optional: true,
+			MarkdownDescription: "Pulsar's older word for who acknowledges a message: `false` goes with `processing_guarantees = \"manual\"` only. " +
+				"Defaults to `true` without it.",
+		},
 	}
 }
 
@@ -79,12 +90,18 @@ func failing() map[string]schema.Attribute {
 			Optional:   true,
 			Validators: []validator.Int64{int64validator.AtLeast(0)},
 			MarkdownDescription: "How often a message whose processing failed is tried again before it is dead-lettered. " +
-				"Unset means three times on the embedded platform.",
+				"Unset means three times with our own runner, and for ever on Pulsar's workers.",
 		},
 		"dead_letter_topic": schema.StringAttribute{
 			Optional: true,
 			MarkdownDescription: "Where messages go that failed too often. " +
-				"Defaults to a topic named after the first input and the subscription, with `-DLQ` at its end.",
+				"Defaults to a topic named after the first input and the subscription, with `-DLQ` at its end. " +
+				"On a Pulsar it needs `max_message_retries`.",
+		},
+		"negative_ack_redelivery_delay_ms": schema.Int64Attribute{
+			Optional: true,
+			MarkdownDescription: "How long a message whose processing failed waits for its next attempt, in milliseconds. " +
+				"Unset, our own runner waits 100 ms and doubles it up to 10 s.",
 		},
 		"timeout_ms": schema.Int64Attribute{
 			Optional:   true,
