@@ -1,5 +1,7 @@
 package entry
 
+import "encoding/binary"
+
 // Tags of the fields of the protocol's MessageMetadata, with their wire type.
 const (
 	metaProducer    = 1<<3 | 2
@@ -136,4 +138,36 @@ func (e *Entry) bytes(tag uint64, s []byte) {
 	case metaUUID:
 		e.Chunk.UUID = s
 	}
+}
+
+// Count is how many messages an entry says it holds, without opening or checking it; 1
+// for what cannot be read.
+func Count(section []byte) int {
+	b := section
+	if len(b) >= 6 && binary.BigEndian.Uint16(b) == magicEntryMetadata {
+		b = b[min(uint64(len(b)), 6+uint64(binary.BigEndian.Uint32(b[2:]))):]
+	}
+	if len(b) >= 6 && binary.BigEndian.Uint16(b) == magicChecksum {
+		b = b[6:]
+	}
+	if len(b) < 4 {
+		return 1
+	}
+	n := uint64(binary.BigEndian.Uint32(b))
+	b = b[4:]
+	b = b[:min(n, uint64(len(b)))]
+	for i := 0; i < len(b); {
+		tag, at := uvarint(b, i)
+		if at == bad {
+			break
+		}
+		if tag == metaCount {
+			v, _ := uvarint(b, at)
+			return max(1, int(int32(v)))
+		}
+		if i = skip(b, at, tag); i == bad {
+			break
+		}
+	}
+	return 1
 }

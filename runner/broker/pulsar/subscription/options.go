@@ -7,6 +7,7 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 )
 
 // Options say what is subscribed to and how. Client, Topic, Name and Mode are required.
@@ -21,6 +22,7 @@ type Options struct {
 	Compacted    bool              // only the newest message of each key
 	Create       bool              // the broker may make the topic; false: a missing one is an error, or waited for
 	Recreate     bool              // go on with a topic or subscription that was deleted and is made again; false: ErrGone
+	Alone        bool              // no other consumer is on the subscription, so that what is passed over is noticed
 	ConsumerName string            // shown by statistics; orders the consumers of a Failover
 	Properties   map[string]string // shown by statistics
 
@@ -30,7 +32,8 @@ type Options struct {
 	Patience      time.Duration // how long a broker may be away before Receive returns the error; 0: for ever
 
 	// Report is told what is worth a line in a log and did not end the subscription:
-	// lost connections, refusals, what was passed over. nil: nobody is.
+	// lost connections, refusals, what was passed over. It must be quick and must not
+	// call the subscription. nil: nobody is.
 	Report func(error)
 }
 
@@ -72,3 +75,37 @@ func (e *GoneError) Error() string {
 
 // Unwrap is the broker's refusal.
 func (e *GoneError) Unwrap() []error { return []error{ErrGone, e.Err} }
+
+// PassedError is reported when the subscription is found behind entries that were held
+// here and not acknowledged: it was deleted and made again, skipped, or they expired.
+type PassedError struct {
+	Topic string
+	From  entry.ID // the first of them, or the last that was seen before
+	To    entry.ID // the last one that the broker counts as acknowledged
+}
+
+// Error names the topic and what was passed over.
+func (e *PassedError) Error() string {
+	return fmt.Sprintf("%s: entries from %s to %s were passed over: the subscription was moved or made again", e.Topic, e.From, e.To)
+}
+
+// TerminatedError is reported when the topic was terminated and everything was read.
+type TerminatedError struct{ Topic string }
+
+// Error names the topic.
+func (e *TerminatedError) Error() string {
+	return e.Topic + ": the topic is terminated, nothing more will come"
+}
+
+// retryError is reported when subscribing failed and is tried again.
+type retryError struct {
+	topic string
+	err   error
+	pause time.Duration
+}
+
+func (e *retryError) Error() string {
+	return fmt.Sprintf("%s: consumer not accepted, next try in %s: %v", e.topic, e.pause.Round(time.Millisecond), e.err)
+}
+
+func (e *retryError) Unwrap() error { return e.err }

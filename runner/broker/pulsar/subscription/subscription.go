@@ -3,13 +3,45 @@ package subscription
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 )
 
 // Subscription is a consumer that heals itself. One goroutine calls Receive; everything
 // else may be called from any.
-type Subscription struct{}
+type Subscription struct {
+	o      Options
+	life   context.Context // until Close
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the goroutine has returned
+	ready  chan struct{} // holds one: Receive has something to look at
+
+	decoder entry.Decoder // of Receive
+	pool    sync.Pool     // of *Delivery
+
+	mu             sync.Mutex
+	session        *session // nil: not connected
+	incarnation    uint64
+	active         bool
+	changed        chan struct{} // closed and replaced at every change
+	queue          []held
+	head           int // of queue
+	flow           flow
+	waiting        []Ack // to be sent first on the next connection
+	memory         memory
+	forgotten      map[entry.ID]struct{} // acknowledged before the connection was lost
+	forgottenUntil time.Time
+	lowest         *entry.ID // of what was held when the last connection ended
+	highest        entry.ID  // handed out
+	stats          Stats
+	err            error // terminal
+}
 
 // Stats count since Open.
 type Stats struct {
@@ -18,63 +50,246 @@ type Stats struct {
 	Bytes     int64 // on the wire
 	Malformed int64 // handed out with Err
 	Dropped   int64 // messages that were held when a connection ended; they come again
+	Repeats   int64 // entries that a broker delivered again although they were acknowledged, and that were not handed out again
 	Connects  int64 // successful SUBSCRIBE commands
 	Queued    int64 // bytes held now
 }
 
-var errNotBuilt = errors.New("not built")
-
 // Open subscribes. It returns when the broker has accepted, or refuses for good, or ctx
-// ends.
-func Open(ctx context.Context, o Options) (*Subscription, error) { return nil, errNotBuilt }
+// or Patience ends. Another consumer that holds the subscription is waited for.
+func Open(ctx context.Context, o Options) (*Subscription, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Subscription{
+		o: o, ended: make(chan struct{}), ready: make(chan struct{}, 1), changed: make(chan struct{}),
+		flow:    flow{most: int64(o.QueueMessages), bytes: o.QueueBytes},
+		decoder: entry.Decoder{MaxUnpacked: o.MaxUnpacked}, highest: entry.ID{Ledger: -1, Entry: -1},
+	}
+	h.life, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s, err := h.connect(ctx, true)
+	if err == nil && o.SkipToLatest {
+		s, err = h.skip(ctx, s)
+	}
+	if err != nil {
+		h.cancel()
+		return nil, fmt.Errorf("subscription %s on %s: %w", o.Name, o.Topic, err)
+	}
+	go h.run(s)
+	return h, nil
+}
+
+// skip moves the subscription behind the newest message. The broker closes the consumer
+// for that, so it returns another.
+func (h *Subscription) skip(ctx context.Context, s *session) (*session, error) {
+	err := s.seek(ctx, &pulsarpb.Seek{MessageId: messageID(entry.ID{Ledger: math.MaxInt64, Entry: math.MaxInt64})})
+	s.close(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("skip to latest: %w", err)
+	}
+	h.mu.Lock()
+	h.setActive(false)
+	h.mu.Unlock()
+	return h.connect(ctx, true)
+}
+
+func (s *session) seek(ctx context.Context, to *pulsarpb.Seek) error {
+	to.ConsumerId = &s.id
+	_, err := s.conn.Request(ctx, &pulsarpb.BaseCommand{Seek: to})
+	return err
+}
 
 // Receive returns the next entry, malformed ones with Err set. Its error is terminal,
 // but for the one of ctx.
-func (s *Subscription) Receive(ctx context.Context) (*Delivery, error) { return nil, errNotBuilt }
-
-// TryReceive is Receive for what is here already; nil: nothing.
-func (s *Subscription) TryReceive() (*Delivery, error) { return nil, errNotBuilt }
-
-// Ack acknowledges entries in as few commands as possible. Without a connection they
-// are kept and go out first on the next one. With confirm it returns when the broker
-// has answered, whatever connections that takes; without, at once, and errors are only
-// those of a closed subscription.
-func (s *Subscription) Ack(ctx context.Context, acks []Ack, confirm bool) error { return errNotBuilt }
-
-// AckUpTo acknowledges an entry and all before it; not for Shared and KeyShared.
-func (s *Subscription) AckUpTo(ctx context.Context, id entry.ID, confirm bool) error {
-	return errNotBuilt
+func (h *Subscription) Receive(ctx context.Context) (*Delivery, error) {
+	for {
+		d, err := h.TryReceive()
+		if d != nil || err != nil {
+			return d, err
+		}
+		select {
+		case <-h.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
-// Redeliver asks for entries again, at once and with a higher redelivery count; none:
-// for all that are not acknowledged. Shared and KeyShared only count single entries.
-func (s *Subscription) Redeliver(ctx context.Context, ids []entry.ID) error { return errNotBuilt }
+// TryReceive is Receive for what is here already; nil without an error: nothing.
+func (h *Subscription) TryReceive() (*Delivery, error) {
+	h.mu.Lock()
+	next, incarnation, repeats := h.pop()
+	err, s, permits := h.err, h.session, h.flow.grant()
+	if s == nil {
+		permits = 0
+	}
+	h.mu.Unlock()
+	if s != nil && len(repeats) > 0 {
+		_ = s.ack(repeats)
+	}
+	if s != nil {
+		s.send(permits)
+	}
+	if next.delivery == nil {
+		return nil, err
+	}
+	return h.deliver(next, incarnation), nil
+}
 
-// Active tells whether the broker delivers to this consumer: always but for Failover,
-// where one consumer at a time is.
-func (s *Subscription) Active() bool { return true }
+// pop takes the next entry out, and those before it that are acknowledged already.
+// Called with the lock.
+func (h *Subscription) pop() (next held, incarnation uint64, repeats []Ack) {
+	for h.head < len(h.queue) {
+		next = h.queue[h.head]
+		h.queue[h.head] = held{}
+		if h.head++; h.head*2 >= len(h.queue) {
+			n := copy(h.queue, h.queue[h.head:])
+			clear(h.queue[n:])
+			h.queue, h.head = h.queue[:n], 0
+		}
+		h.flow.leave(next.messages, next.bytes)
+		id := idOf(next.delivery)
+		if h.repeat(id) {
+			repeats = append(repeats, Ack{ID: id})
+			h.stats.Repeats++
+			next.delivery.Release()
+			next = held{}
+			continue
+		}
+		h.stats.Entries++
+		h.stats.Messages += next.messages
+		h.stats.Bytes += next.bytes
+		if id.Compare(h.highest) > 0 {
+			h.highest = id
+		}
+		break
+	}
+	return next, h.incarnation, repeats
+}
 
-// Changed is closed at the next change of Active or Incarnation.
-func (s *Subscription) Changed() <-chan struct{} { return nil }
+// repeat tells whether an entry was acknowledged over a connection that was lost, by a
+// broker that has forgotten it. Called with the lock.
+func (h *Subscription) repeat(id entry.ID) bool {
+	if h.forgotten == nil {
+		return false
+	}
+	if time.Now().After(h.forgottenUntil) {
+		h.forgotten = nil
+		return false
+	}
+	_, is := h.forgotten[id]
+	return is
+}
 
-// Incarnation counts connections; 0: none now.
-func (s *Subscription) Incarnation() uint64 { return 0 }
+// deliver opens an entry.
+func (h *Subscription) deliver(in held, incarnation uint64) *Delivery {
+	d, ok := h.pool.Get().(*Delivery)
+	if !ok {
+		d = &Delivery{}
+	}
+	raw := in.delivery
+	d.ID, d.Redelivery, d.AckSet, d.Incarnation = idOf(raw), int(raw.Redelivery), raw.AckSet, incarnation
+	d.raw, d.home = raw, h
+	d.Err = h.decoder.Decode(raw.Frame, &d.Entry)
+	if d.Err != nil {
+		h.mu.Lock()
+		h.stats.Malformed++
+		h.mu.Unlock()
+	}
+	return d
+}
 
-// LastID is the newest entry of the topic; Entry -1: it is empty.
-func (s *Subscription) LastID(ctx context.Context) (entry.ID, error) { return entry.ID{}, errNotBuilt }
+// largestKept bounds what a delivery keeps for the next one.
+const largestKept = 4 << 20
 
-// Seek moves the subscription to an entry, which is delivered next. The broker closes
-// all consumers for it; this one comes back by itself.
-func (s *Subscription) Seek(ctx context.Context, id entry.ID) error { return errNotBuilt }
+func (h *Subscription) recycle(d *Delivery) {
+	if d.Entry.Size() <= largestKept {
+		h.pool.Put(d)
+	}
+}
 
-// Unsubscribe deletes the subscription on the broker; Close is still to be called.
-func (s *Subscription) Unsubscribe(ctx context.Context) error { return errNotBuilt }
+// Active tells whether the broker delivers to this consumer: while connected always,
+// but for Failover, where one consumer at a time is.
+func (h *Subscription) Active() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.active
+}
+
+// Changed is closed at the next change of Active or Incarnation, or at the end.
+func (h *Subscription) Changed() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changed
+}
+
+// Incarnation counts connections; it changes when one is there, not when it is lost.
+func (h *Subscription) Incarnation() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.incarnation
+}
 
 // Stats are a snapshot.
-func (s *Subscription) Stats() Stats { return Stats{} }
+func (h *Subscription) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.stats
+	s.Queued = h.flow.held
+	return s
+}
 
 // Close sends what is still to be acknowledged, closes the consumer and waits for the
 // goroutine. What was delivered and not acknowledged goes to others.
-func (s *Subscription) Close(ctx context.Context) error { return nil }
+func (h *Subscription) Close(ctx context.Context) error {
+	err := h.settle(ctx)
+	h.fail(ErrClosed)
+	h.cancel()
+	<-h.ended
+	h.mu.Lock()
+	s := h.session
+	h.session = nil
+	for i := range h.queue[h.head:] {
+		h.queue[h.head+i].delivery.Release()
+	}
+	h.queue, h.head = nil, 0
+	h.mu.Unlock()
+	if s != nil {
+		s.close(context.WithoutCancel(ctx))
+	}
+	return err
+}
 
-func (s *Subscription) recycle(*Delivery) {}
+// settle waits for a connection as long as there is something to acknowledge.
+func (h *Subscription) settle(ctx context.Context) error {
+	for {
+		h.mu.Lock()
+		n, err, changed := len(h.waiting), h.err, h.changed
+		h.mu.Unlock()
+		if n == 0 || err != nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%d entries are not acknowledged and come again: %w", n, ctx.Err())
+		}
+	}
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Client == nil || o.Topic == "" || o.Name == "" {
+		return o, errors.New("subscription: client, topic and name are required")
+	}
+	if _, ok := modes[o.Mode]; !ok {
+		return o, fmt.Errorf("subscription: unknown mode %q: use %s, %s, %s or %s", o.Mode, wire.Shared, wire.Failover, wire.KeyShared, wire.Exclusive)
+	}
+	if o.QueueBytes <= 0 {
+		o.QueueBytes = 8 << 20
+	}
+	if o.Report == nil {
+		o.Report = func(error) {}
+	}
+	return o, nil
+}

@@ -1,0 +1,267 @@
+package subscription
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
+)
+
+const (
+	firstPause    = 50 * time.Millisecond
+	longestPause  = 3 * time.Second
+	closePatience = 5 * time.Second
+	// forgottenTime is how long after a lost connection a broker may still deliver what
+	// was acknowledged before.
+	forgottenTime = 10 * time.Second
+)
+
+// run keeps the subscription connected.
+func (h *Subscription) run(s *session) {
+	defer close(h.ended)
+	for {
+		h.attach(s)
+		select {
+		case <-s.gone:
+		case <-h.life.Done():
+			return
+		}
+		h.detach(s)
+		next, err := h.connect(h.life, false)
+		if err != nil {
+			if h.life.Err() == nil {
+				h.fail(err)
+			}
+			return
+		}
+		h.check(next)
+		s = next
+	}
+}
+
+// attach makes a session the present one: first what was acknowledged meanwhile, then
+// the first permits.
+func (h *Subscription) attach(s *session) {
+	for {
+		h.mu.Lock()
+		n := len(h.waiting)
+		if n == 0 {
+			permits := h.begin(s)
+			h.mu.Unlock()
+			s.send(permits)
+			return
+		}
+		waiting := h.waiting[:n:n]
+		h.memory.add(waiting, time.Now())
+		h.mu.Unlock()
+		_ = s.ack(waiting) // lost with the connection they are sent again from memory
+		h.mu.Lock()
+		h.waiting = h.waiting[min(n, len(h.waiting)):]
+		h.notify()
+		h.mu.Unlock()
+	}
+}
+
+// begin returns the first permits. Called with the lock.
+func (h *Subscription) begin(s *session) int64 {
+	h.session = s
+	h.incarnation++
+	h.stats.Connects++
+	h.flow.reset()
+	if h.o.Mode != wire.Failover {
+		h.active = true
+	}
+	h.notify()
+	return h.flow.grant()
+}
+
+// detach takes a session out and drops what it brought: it comes again.
+func (h *Subscription) detach(s *session) {
+	s.conn.RemoveConsumer(s.id)
+	s.cancel()
+	h.mu.Lock()
+	h.session = nil
+	h.lowest = nil
+	for _, q := range h.queue[h.head:] {
+		d := q.delivery
+		if id := idOf(d); h.lowest == nil || id.Compare(*h.lowest) < 0 {
+			h.lowest = &id
+		}
+		h.stats.Dropped += q.messages
+		d.Release()
+	}
+	h.queue, h.head = h.queue[:0], 0
+	h.flow.reset()
+	h.forgotten = nil
+	if s.lost() {
+		again := h.memory.all()
+		h.waiting = append(again, h.waiting...)
+		h.forgotten = make(map[entry.ID]struct{}, len(again))
+		for i := range again {
+			if again[i].Set == nil {
+				h.forgotten[again[i].ID] = struct{}{}
+			}
+		}
+		h.forgottenUntil = time.Now().Add(forgottenTime)
+	}
+	h.setActive(false)
+	h.notify()
+	h.mu.Unlock()
+	h.o.Report(&LostError{Topic: h.o.Topic, Err: s.err})
+}
+
+// connect tries until the broker accepts the consumer, refuses it for good, or patience
+// or the context ends.
+func (h *Subscription) connect(ctx context.Context, first bool) (*session, error) {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.MaxInterval = firstPause, longestPause
+	began, create, gone := time.Now(), first && h.o.Create, false
+	for {
+		s, err := h.try(ctx, create)
+		if err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			return nil, errors.Join(ctx.Err(), err)
+		}
+		if !first && missing(err) {
+			if !h.o.Recreate {
+				return nil, &GoneError{Topic: h.o.Topic, Err: err}
+			}
+			if !gone {
+				h.o.Report(&GoneError{Topic: h.o.Topic, Err: err})
+			}
+			gone, create = true, h.o.Create
+			err = errors.Join(errAgain, err)
+		}
+		if h.final(err, time.Since(began), first) {
+			return nil, err
+		}
+		pause := pauses.NextBackOff()
+		h.o.Report(&retryError{topic: h.o.Topic, err: err, pause: pause})
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+var errAgain = errors.New("waiting for it to be made again")
+
+// missing tells that topic or subscription do not exist.
+func missing(err error) bool {
+	switch code(err) {
+	case pulsarpb.Code_TOPIC_NOT_FOUND, pulsarpb.Code_SUBSCRIPTION_NOT_FOUND:
+		return true
+	default:
+		return false
+	}
+}
+
+func code(err error) pulsarpb.Code {
+	var server *conn.ServerError
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return pulsarpb.Code_UNKNOWN_ERROR
+}
+
+// final tells whether to give up. A token that ran out under a running subscription may
+// be renewed in its file, so only the first refusal of it is final.
+func (h *Subscription) final(err error, took time.Duration, first bool) bool {
+	waits := errors.Is(err, errAgain)
+	switch code(err) {
+	case pulsarpb.Code_AUTHENTICATION_ERROR, pulsarpb.Code_AUTHORIZATION_ERROR:
+		waits = waits || !first
+	case pulsarpb.Code_SUBSCRIPTION_NOT_FOUND:
+		if first {
+			return true
+		}
+	default:
+	}
+	if _, terminal := conn.Terminal(err); terminal && !waits {
+		return true
+	}
+	return h.o.Patience > 0 && took > h.o.Patience
+}
+
+// check looks, after another connection, for signs that the subscription was moved past
+// what this consumer had not acknowledged, and reports them.
+func (h *Subscription) check(s *session) {
+	h.mu.Lock()
+	lowest, highest := h.lowest, h.highest
+	h.mu.Unlock()
+	if !h.o.Alone && h.o.Mode != wire.Exclusive {
+		return // others may have acknowledged what was held here
+	}
+	_, mark, err := s.lastID(s.ctx)
+	if err != nil || mark.Ledger < 0 {
+		return
+	}
+	switch {
+	case lowest != nil && lowest.Compare(mark) < 0:
+		h.o.Report(&PassedError{Topic: h.o.Topic, From: *lowest, To: mark})
+	case lowest == nil && highest.Ledger >= 0 && mark.Entry >= 0 && highest.Compare(mark) < 0:
+		h.o.Report(&PassedError{Topic: h.o.Topic, From: highest, To: mark})
+	}
+}
+
+// fail ends the subscription.
+func (h *Subscription) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err == nil {
+		h.err = err
+	}
+	h.wake()
+	h.notify()
+}
+
+// wake lets Receive look again. Called with the lock.
+func (h *Subscription) wake() {
+	select {
+	case h.ready <- struct{}{}:
+	default:
+	}
+}
+
+// notify tells whoever holds Changed. Called with the lock.
+func (h *Subscription) notify() {
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// setActive is called with the lock.
+func (h *Subscription) setActive(is bool) {
+	if h.active != is {
+		h.active = is
+		h.notify()
+	}
+}
+
+func idOf(d *conn.Delivery) entry.ID {
+	return entry.ID{Ledger: int64(d.Ledger), Entry: int64(d.Entry)}
+}
+
+// sorted is a map in the order of its keys.
+func sorted(m map[string]string) []*pulsarpb.KeyValue {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	out := make([]*pulsarpb.KeyValue, len(keys))
+	for i, k := range keys {
+		v := m[k]
+		out[i] = &pulsarpb.KeyValue{Key: &k, Value: &v}
+	}
+	return out
+}
