@@ -35,6 +35,11 @@ type Status struct {
 	LastInvocationMs int64              `json:"last_invocation_ms"` // ms since the epoch, 0 never
 	InFlightBytes    int64              `json:"in_flight_bytes"`
 	UserMetrics      map[string]float64 `json:"user_metrics,omitempty"`
+
+	Path      Path             `json:"path,omitempty"`      // by which messages move to and from a Pulsar
+	PathNote  string           `json:"path_note,omitempty"` // why that one
+	Repeats   int64            `json:"repeats,omitempty"`   // outputs that the broker had stored before and dropped
+	Malformed map[string]int64 `json:"malformed,omitempty"` // broker entries that could not be opened, by what was wrong
 }
 
 // Exception is one failure, at most 4 KiB of text.

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,7 +75,7 @@ func RunFile(ctx context.Context, f wire.File, o Options) error {
 		return err
 	}
 	i := &instance{file: f, log: log, masker: masker, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes)}
-	i.probe = probe.New(probe.Options{Component: f.Component, Instance: f.Instance, Masker: masker, InFlight: i.budget.InUse})
+	i.probe = probe.New(probe.Options{Component: f.Component, Instance: f.Instance, Masker: masker, InFlight: i.budget.InUse, Path: dataPath(f), PathNote: f.PathNote})
 	err := i.run(ctx, o.Lifeline)
 	if reason := terminationOf(err, masker); reason != nil {
 		err = errors.Join(err, writeTermination(f.WorkDir, reason))
@@ -153,13 +154,11 @@ func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {
 	// The pipeline must outlive the order to drain, so it gets a context without it.
 	hard, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	if address := i.file.Probe; address != "" {
-		server, err := i.probe.Serve(hard, address)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, server.Close()) }()
+	closeServers, err := i.serve(hard)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, closeServers()) }()
 	drain := drainOn(ctx, hard, lifeline)
 	// Until the pipeline runs there is nothing to drain: starting stops at once.
 	starting, started := untilClosed(hard, drain)
@@ -179,6 +178,44 @@ func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {
 		i.logger.Info("drained", "component", i.name(), "instance", i.file.Instance.ID)
 	}
 	return err
+}
+
+// dataPath is by which messages move to and from a Pulsar; "" without one.
+func dataPath(f wire.File) wire.Path {
+	for _, b := range f.Brokers {
+		if b.Kind == "pulsar" {
+			return cmp.Or(f.Path, wire.EntryPath)
+		}
+	}
+	return ""
+}
+
+// serve answers on the probe's and the control's addresses until the returned function
+// is called.
+func (i *instance) serve(ctx context.Context) (stop func() error, err error) {
+	var servers []io.Closer
+	stop = func() error {
+		var err error
+		for _, s := range servers {
+			err = errors.Join(err, s.Close())
+		}
+		return err
+	}
+	if address := i.file.Probe; address != "" {
+		server, err := i.probe.Serve(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, server)
+	}
+	if address := i.file.Control; address != "" {
+		server, err := i.probe.ServeControl(ctx, address)
+		if err != nil {
+			return nil, errors.Join(err, stop())
+		}
+		servers = append(servers, server)
+	}
+	return stop, nil
 }
 
 func (i *instance) config(p *parts, drain <-chan struct{}) pipeline.Config {

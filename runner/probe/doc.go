@@ -1,5 +1,6 @@
-// Package probe is what one instance tells about itself: health, readiness, status and
-// Prometheus metrics with Pulsar's names, on a unix socket or a TCP port. It observes
+// Package probe is what one instance tells about itself: health, readiness, status,
+// Prometheus metrics with Pulsar's names and its InstanceControl service, on unix sockets
+// or TCP ports. It observes
 // the pipeline and keeps the last exceptions, with secrets masked (R9).
 //
 // It never influences what it observes: a probe that cannot be reached costs no

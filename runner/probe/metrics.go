@@ -41,11 +41,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	defer p.mu.Unlock()
 	p.roll()
 	c.counters(out, p.total, "_total", prometheus.CounterValue)
-	c.counters(out, p.minute.past, "_1min", prometheus.GaugeValue)
+	c.counters(out, p.minute.counts, "_1min_total", prometheus.CounterValue) // the name that Pulsar's instances expose
+	c.counters(out, p.minute.counts, "_1min", prometheus.GaugeValue)         // the one that its documentation and older ones have
+	c.own(out)
 	if !p.invoked.IsZero() {
 		c.value(out, "last_invocation", prometheus.GaugeValue, float64(p.invoked.UnixMilli()))
 	}
-	c.summary(out, "process_latency_ms", nil, digest{p.latency, uint64(p.total.processed), milliseconds(p.total.took)}) //nolint:gosec // never negative
+	c.summary(out, "process_latency_ms", nil, digest{p.latency, uint64(p.total.processed), milliseconds(p.total.took)})               //nolint:gosec // never negative
+	c.summary(out, "process_latency_ms_1min", nil, digest{p.minute.latency, uint64(p.minute.processed), milliseconds(p.minute.took)}) //nolint:gosec // never negative
 	for name, m := range p.user {
 		c.summary(out, "user_metric_", prometheus.Labels{"metric": name}, digest{m.summary, uint64(m.count), m.sum}) //nolint:gosec // never negative
 	}
@@ -53,13 +56,27 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		pipeline.User: "user_exception", pipeline.System: "system_exception",
 		pipeline.SourceFailure: "source_exception", pipeline.SinkFailure: "sink_exception",
 	} {
-		at := map[string]int64{}
-		for _, e := range p.latest[class].ring {
-			at[e.Message] = e.AtMs
+		texts := map[string]bool{}
+		for _, e := range p.shown[class].ring {
+			texts[e.Message] = true
 		}
-		for text, ms := range at {
-			c.send(out, prometheus.NewDesc(c.prefix+name, "Time of an exception.", nil, c.with(prometheus.Labels{"error": text})), prometheus.GaugeValue, float64(ms))
+		for text := range texts {
+			c.send(out, prometheus.NewDesc(c.prefix+name, "Exceptions, one series each.", nil, c.with(prometheus.Labels{"error": text})), prometheus.GaugeValue, 1)
 		}
+	}
+}
+
+// own sends what Pulsar's instances do not count.
+func (c *collector) own(out chan<- prometheus.Metric) {
+	p := c.probe
+	c.value(out, "dead_lettered_total", prometheus.CounterValue, float64(p.total.deadLettered))
+	c.value(out, "repeats_dropped_total", prometheus.CounterValue, float64(p.total.repeats))
+	for defect, n := range p.defects {
+		desc := prometheus.NewDesc(c.prefix+"malformed_total", "Broker entries that could not be opened.", nil, c.with(prometheus.Labels{"defect": defect}))
+		c.send(out, desc, prometheus.CounterValue, float64(n))
+	}
+	if path := string(p.opts.Path); path != "" {
+		c.send(out, prometheus.NewDesc(c.prefix+"data_path", "By which messages move.", nil, c.with(prometheus.Labels{"path": path})), prometheus.GaugeValue, 1)
 	}
 }
 
@@ -76,11 +93,6 @@ func (c *collector) counters(out chan<- prometheus.Metric, n counts, suffix stri
 	} {
 		c.value(out, name+suffix, kind, float64(value))
 	}
-	if kind == prometheus.CounterValue {
-		c.value(out, "dead_lettered"+suffix, kind, float64(n.deadLettered))
-		return
-	}
-	c.value(out, "process_latency_ms"+suffix, kind, average(n))
 }
 
 func (c *collector) value(out chan<- prometheus.Metric, name string, kind prometheus.ValueType, v float64) {
@@ -105,20 +117,24 @@ type digest struct {
 
 func (c *collector) summary(out chan<- prometheus.Metric, name string, more prometheus.Labels, d digest) {
 	desc := prometheus.NewDesc(c.prefix+name, "As Pulsar's instances report it.", nil, c.with(more))
-	var fed dto.Metric
-	if err := d.summary.Write(&fed); err != nil {
-		out <- prometheus.NewInvalidMetric(desc, err)
-		return
-	}
-	quantiles := map[float64]float64{}
-	for _, q := range fed.GetSummary().GetQuantile() {
-		quantiles[q.GetQuantile()] = q.GetValue()
-	}
-	m, err := prometheus.NewConstSummary(desc, d.count, d.sum, quantiles)
+	m, err := prometheus.NewConstSummary(desc, d.count, d.sum, quantiles(d.summary))
 	if err != nil {
 		m = prometheus.NewInvalidMetric(desc, err)
 	}
 	out <- m
+}
+
+// quantiles are those of what a summary was fed; none before that.
+func quantiles(s prometheus.Summary) map[float64]float64 {
+	var fed dto.Metric
+	found := map[float64]float64{}
+	if err := s.Write(&fed); err != nil {
+		return found
+	}
+	for _, q := range fed.GetSummary().GetQuantile() {
+		found[q.GetQuantile()] = q.GetValue()
+	}
+	return found
 }
 
 func (c *collector) with(more prometheus.Labels) prometheus.Labels {

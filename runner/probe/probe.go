@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,9 @@ const (
 	maxException = 4 << 10
 	// maxMetricNames bounds what user code can make us remember.
 	maxMetricNames = 1000
+	maxDefects     = 100
+	// shownPerMinute exceptions of a class become metrics.
+	shownPerMinute = 5
 )
 
 // Options say whose probe it is.
@@ -25,6 +29,8 @@ type Options struct {
 	Instance  wire.Instance
 	Masker    *Masker      // nil: nothing is masked
 	InFlight  func() int64 // bytes held by the pipeline; nil: not told
+	Path      wire.Path    // by which messages move; "": there is one only
+	PathNote  string       // why that one
 }
 
 // Probe observes one pipeline.
@@ -34,18 +40,21 @@ type Probe struct {
 
 	mu      sync.Mutex
 	total   counts
-	minute  window
+	minute  minute
 	latest  map[pipeline.FailureClass]*last
 	invoked time.Time
 	latency prometheus.Summary
 	user    map[string]*userMetric
+	shown   map[pipeline.FailureClass]*last // texts among the metrics
+	defects map[string]int64
 }
 
 // counts are what is counted in total and over the last minute.
 type counts struct {
-	received, processed, deadLettered int64
-	failed                            map[pipeline.FailureClass]int64
-	took                              time.Duration
+	received, processed, deadLettered, repeats int64
+
+	failed map[pipeline.FailureClass]int64
+	took   time.Duration
 }
 
 // userMetric is what user code observed under one name.
@@ -65,13 +74,15 @@ func New(o Options) *Probe {
 	p := &Probe{
 		opts:    o,
 		total:   newCounts(),
-		minute:  window{start: time.Now(), now: newCounts()},
+		minute:  newMinute(),
 		latest:  map[pipeline.FailureClass]*last{},
+		shown:   map[pipeline.FailureClass]*last{},
+		defects: map[string]int64{},
 		latency: prometheus.NewSummary(summaryOpts("latency")),
 		user:    map[string]*userMetric{},
 	}
 	for _, c := range classes() {
-		p.latest[c] = &last{}
+		p.latest[c], p.shown[c] = &last{}, &last{}
 	}
 	return p
 }
@@ -95,7 +106,7 @@ func (p *Probe) Received(n int) {
 	defer p.mu.Unlock()
 	p.roll()
 	p.total.received += int64(n)
-	p.minute.now.received += int64(n)
+	p.minute.received += int64(n)
 }
 
 // Processed counts messages that user code handled; took is the time for all of them.
@@ -104,12 +115,14 @@ func (p *Probe) Processed(n int, took time.Duration) {
 	defer p.mu.Unlock()
 	p.roll()
 	p.invoked = time.Now()
-	for _, c := range []*counts{&p.total, &p.minute.now} {
+	for _, c := range []*counts{&p.total, &p.minute.counts} {
 		c.processed += int64(n)
 		c.took += took
 	}
 	if n > 0 {
-		p.latency.Observe(milliseconds(took) / float64(n))
+		each := milliseconds(took) / float64(n)
+		p.latency.Observe(each)
+		p.minute.latency.Observe(each)
 	}
 }
 
@@ -123,9 +136,33 @@ func (p *Probe) Failed(class pipeline.FailureClass, err error) {
 	defer p.mu.Unlock()
 	p.roll()
 	p.total.failed[class]++
-	p.minute.now.failed[class]++
-	if l, ok := p.latest[class]; ok {
-		l.add(wire.Exception{Message: text, AtMs: time.Now().UnixMilli()})
+	p.minute.failed[class]++
+	l, ok := p.latest[class]
+	if !ok {
+		return
+	}
+	e := wire.Exception{Message: text, AtMs: time.Now().UnixMilli()}
+	l.add(e)
+	// Each text is a time series of its own: few of them are let in.
+	if p.minute.shown[class] < shownPerMinute {
+		p.minute.shown[class]++
+		p.shown[class].add(e)
+	}
+}
+
+// Repeated counts outputs that the broker had stored before and dropped.
+func (p *Probe) Repeated(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total.repeats += int64(n)
+}
+
+// Malformed counts broker entries that could not be opened, by what was wrong.
+func (p *Probe) Malformed(defect string, entries int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.defects[defect]; ok || len(p.defects) < maxDefects {
+		p.defects[defect] += int64(entries)
 	}
 }
 
@@ -166,6 +203,10 @@ func (p *Probe) Status() wire.Status {
 		LatestUser: p.latest[pipeline.User].list(), LatestSystem: p.latest[pipeline.System].list(),
 		LatestSource: p.latest[pipeline.SourceFailure].list(), LatestSink: p.latest[pipeline.SinkFailure].list(),
 		AverageLatencyMs: average(p.total),
+		Path:             p.opts.Path, PathNote: p.opts.PathNote, Repeats: p.total.repeats,
+	}
+	if len(p.defects) > 0 {
+		s.Malformed = maps.Clone(p.defects)
 	}
 	if !p.invoked.IsZero() {
 		s.LastInvocationMs = p.invoked.UnixMilli()
@@ -192,26 +233,26 @@ func average(c counts) float64 {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// window is the counts of the minute that runs and of the one before, as Pulsar's
-// one-minute metrics are: they change once a minute.
-type window struct {
-	start time.Time
-	now   counts
-	past  counts
+// minute is what was counted since the minute that runs began, as Pulsar's one-minute
+// metrics are.
+type minute struct {
+	counts
+	start   time.Time
+	latency prometheus.Summary
+	shown   map[pipeline.FailureClass]int
 }
 
-// roll closes the minute when it is over.
+func newMinute() minute {
+	return minute{counts: newCounts(), start: time.Now(), latency: prometheus.NewSummary(summaryOpts("minute")), shown: map[pipeline.FailureClass]int{}}
+}
+
+// roll begins a new minute when one is over.
 func (p *Probe) roll() {
-	since := time.Since(p.minute.start)
-	if since < time.Minute {
-		return
+	if since := time.Since(p.minute.start); since >= time.Minute {
+		start := p.minute.start.Add(since.Truncate(time.Minute))
+		p.minute = newMinute()
+		p.minute.start = start
 	}
-	p.minute.past = p.minute.now
-	if since >= 2*time.Minute {
-		p.minute.past = newCounts() // nothing happened in the minute before this one
-	}
-	p.minute.now = newCounts()
-	p.minute.start = p.minute.start.Add(since.Truncate(time.Minute))
 }
 
 // last keeps the newest exceptions of one class.

@@ -28,8 +28,9 @@ func newProbe(kind string) *probe.Probe {
 	return probe.New(probe.Options{
 		Component: wire.Component{Kind: kind, Tenant: "acme", Namespace: "shop", Name: "enrich"},
 		Instance:  wire.Instance{ID: 2, Parallelism: 3, Platform: "local-1"},
-		Masker:    probe.NewMasker("hunter22"),
-		InFlight:  func() int64 { return 77 },
+		Path:      wire.EntryPath, PathNote: "every setting is honoured",
+		Masker:   probe.NewMasker("hunter22"),
+		InFlight: func() int64 { return 77 },
 	})
 }
 
@@ -46,6 +47,9 @@ func TestStatus(t *testing.T) {
 	p.Processed(4, 8*time.Millisecond)
 	p.Processed(6, 2*time.Millisecond)
 	p.DeadLettered(1)
+	p.Repeated(5)
+	p.Malformed("checksum", 2)
+	p.Malformed("truncated", 1)
 	for range 12 {
 		p.Failed(pipeline.User, errors.New("bad password hunter22"))
 	}
@@ -69,6 +73,7 @@ func TestStatus(t *testing.T) {
 	want := wire.Status{
 		Ready: true, Received: 10, Processed: 10, DeadLettered: 1, UserExceptions: 12, SystemExceptions: 1,
 		SourceExceptions: 1, SinkExceptions: 1, AverageLatencyMs: 1, InFlightBytes: 77,
+		Path: wire.EntryPath, PathNote: "every setting is honoured", Repeats: 5, Malformed: map[string]int64{"checksum": 2, "truncated": 1},
 		UserMetrics: map[string]float64{"orders_count": 2, "orders_sum": 6, "orders_min": 2, "orders_max": 4},
 	}
 	ignored := cmpopts.IgnoreFields(wire.Status{}, "LatestUser", "LatestSystem", "LatestSource", "LatestSink", "LastInvocationMs")
@@ -100,11 +105,14 @@ func TestMetricsHavePulsarsNames(t *testing.T) {
 			"pulsar_function_received_total{L} 3", "pulsar_function_processed_successfully_total{L} 2",
 			"pulsar_function_user_exceptions_total{L} 2", "pulsar_function_system_exceptions_total{L} 0",
 			"pulsar_function_last_invocation{L}", "pulsar_function_process_latency_ms_count{L} 2", "pulsar_function_process_latency_ms_sum{L} 4",
-			"pulsar_function_received_1min{L} 0", "pulsar_function_dead_lettered_total{L} 1",
+			"pulsar_function_received_1min{L} 3", "pulsar_function_received_1min_total{L} 3", "pulsar_function_processed_successfully_1min_total{L} 2",
+			"pulsar_function_user_exceptions_1min_total{L} 2", "pulsar_function_system_exceptions_1min_total{L} 0",
+			"pulsar_function_process_latency_ms_1min_count{L} 2", `pulsar_function_malformed_total{cluster="local-1",defect="checksum",fqfn=`,
+			"pulsar_function_repeats_dropped_total{L} 3", "pulsar_function_dead_lettered_total{L} 1",
 			`pulsar_function_user_metric__sum{cluster="local-1",fqfn="acme/shop/enrich",instance_id="2",metric="orders",name="enrich",namespace="acme/shop",tenant="acme"} 7`,
 			`pulsar_function_user_exception{cluster="local-1",error="boom",fqfn=`,
 		}},
-		"Source": {"source", []string{"pulsar_source_written_total{L} 2", "pulsar_source_source_exceptions_total{L} 0"}},
+		"Source": {"source", []string{"pulsar_source_written_total{L} 2", "pulsar_source_written_1min_total{L} 2", "pulsar_source_source_exceptions_total{L} 0"}},
 		"Sink":   {"sink", []string{"pulsar_sink_written_total{L} 2", "pulsar_sink_sink_exceptions_total{L} 0"}},
 	}
 	for name, c := range cases {
@@ -115,6 +123,8 @@ func TestMetricsHavePulsarsNames(t *testing.T) {
 			p.Failed(pipeline.User, errors.New("boom"))
 			p.Failed(pipeline.User, errors.New("boom"))
 			p.DeadLettered(1)
+			p.Repeated(3)
+			p.Malformed("checksum", 1)
 			p.Metric("orders", 7)
 			code, body := get(t, p.Handler(), "/metrics")
 			if code != http.StatusOK {
@@ -126,6 +136,22 @@ func TestMetricsHavePulsarsNames(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Each exception text is a time series, so a function that fails with ever other words
+// gets few of them.
+func TestExceptionsAmongMetricsAreBounded(t *testing.T) {
+	p := newProbe("function")
+	for i := range 1000 {
+		p.Failed(pipeline.User, fmt.Errorf("failure %d", i))
+	}
+	_, body := get(t, p.Handler(), "/metrics")
+	if n := strings.Count(body, "pulsar_function_user_exception{"); n != 5 {
+		t.Errorf("%d series", n)
+	}
+	if n := len(p.Status().LatestUser); n != 10 {
+		t.Errorf("%d exceptions in the status", n)
 	}
 }
 

@@ -39,7 +39,7 @@ func (i *instance) finishedBefore() bool {
 
 // work is a digest of what an instance does, without how it is reached.
 func work(f wire.File) string {
-	f.Brokers, f.Probe, f.WorkDir, f.CacheDir = nil, "", "", ""
+	f.Brokers, f.Probe, f.Control, f.WorkDir, f.CacheDir = nil, "", "", "", ""
 	text, err := json.Marshal(f)
 	if err != nil {
 		return err.Error()

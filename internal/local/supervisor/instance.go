@@ -221,6 +221,7 @@ func (i *instance) once() ending {
 	_ = process.Signal(pid, syscall.SIGKILL)
 	_ = os.Remove(filepath.Join(i.dir, processFile))
 	_ = os.Remove(probeFile(file))
+	_ = os.Remove(controlFile(file))
 
 	end := ending{err: i.explain(err), ready: i.snapshot().wasReady, terminal: i.termination(cmd.ProcessState)}
 	i.update(func(s *state) { s.pid, s.socket, s.ready = 0, "", false })
@@ -239,11 +240,13 @@ func (i *instance) explain(err error) error {
 func (i *instance) prepare() (wire.File, error) {
 	f := i.file
 	f.WorkDir = filepath.Join(i.dir, workDir)
-	f.Probe = "unix:" + filepath.Join(i.s.options.Sockets, fmt.Sprintf("i-%d.sock", i.s.sockets.Add(1)))
+	serial := i.s.sockets.Add(1)
+	f.Probe = "unix:" + filepath.Join(i.s.options.Sockets, fmt.Sprintf("i-%d.sock", serial))
+	f.Control = "unix:" + filepath.Join(i.s.options.Sockets, fmt.Sprintf("c-%d.sock", serial))
 	if err := os.MkdirAll(f.WorkDir, 0o700); err != nil {
 		return f, err
 	}
-	for _, stale := range []string{filepath.Join(f.WorkDir, wire.TerminationFile), probeFile(f)} {
+	for _, stale := range []string{filepath.Join(f.WorkDir, wire.TerminationFile), probeFile(f), controlFile(f)} {
 		if err := os.Remove(stale); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return f, err
 		}
@@ -255,7 +258,8 @@ func (i *instance) prepare() (wire.File, error) {
 	return f, home.WriteFile(filepath.Join(i.dir, wireFile), text)
 }
 
-func probeFile(f wire.File) string { return f.Probe[len("unix:"):] }
+func probeFile(f wire.File) string   { return f.Probe[len("unix:"):] }
+func controlFile(f wire.File) string { return f.Control[len("unix:"):] }
 
 // endWhenAsked drains the process when the instance is stopped, and kills its group
 // when the grace period was not enough.

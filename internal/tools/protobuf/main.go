@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
-//go:generate go run . ../../.. runner/broker/pulsar/conn/pulsarpb/protocol.proto
+//go:generate go run . ../../.. runner/broker/pulsar/conn/pulsarpb/protocol.proto runner/probe/controlpb/control.proto
 
 func main() {
 	if len(os.Args) < 3 {
