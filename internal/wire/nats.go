@@ -21,7 +21,15 @@ const (
 	MetaPropertyPrefix = "fm.property."  // before the name of a property of the topic
 )
 
-// Headers of a message on NATS. Its value is the payload.
+// HeaderFacts is the header of a message on NATS that holds all that is known of it
+// beside its value, which is the payload. Without it: a value that is not null and nothing
+// else. Its first character is FactsVersion; what follows is the runner's codec's.
+const (
+	HeaderFacts  = "Fm"
+	FactsVersion = '1'
+)
+
+// Headers of a message as it was written before there was HeaderFacts.
 const (
 	HeaderKey            = "Fm-Key"        // base64, standard encoding
 	HeaderEventTime      = "Fm-Event-Time" // ms since the epoch, decimal

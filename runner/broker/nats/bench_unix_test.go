@@ -14,6 +14,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats/natstest"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
 
 // cost is what moving messages from inTopic to outTopic took.
@@ -34,16 +35,24 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkPassThrough moves messages of 100 bytes through a pipeline without a
-// function, and through a bare loop that reads, publishes and acknowledges the same
-// with the NATS client. The ratios are of one run.
+// BenchmarkPassThrough moves messages of 100 bytes through a pipeline, without a function
+// and with one whose outputs say where they come from, and through a bare loop that reads,
+// publishes and acknowledges the same with the NATS client. The ratios are of one run.
 func BenchmarkPassThrough(b *testing.B) {
-	for _, mode := range []wire.Mode{wire.Shared, wire.Failover} {
-		b.Run(string(mode), func(b *testing.B) {
+	cases := map[string]struct {
+		mode     wire.Mode
+		function pipeline.Functions
+	}{
+		"Shared":        {mode: wire.Shared},
+		"SharedForward": {mode: wire.Shared, function: runnertest.Each(runnertest.Echo)},
+		"Failover":      {mode: wire.Failover},
+	}
+	for name, c := range cases {
+		b.Run(name, func(b *testing.B) {
 			bare := benchSetup(b, wire.Shared)
 			bareCost := measure(func() { copyLoop(b, bare.Broker, b.N) })
-			s := benchSetup(b, mode)
-			ours := measure(func() { s.passThrough(b, b.N) })
+			s := benchSetup(b, c.mode)
+			ours := measure(func() { s.passThrough(b, c.function, b.N) })
 			b.ReportMetric(float64(b.N)/ours.wall.Seconds(), "msg/s")
 			b.ReportMetric(float64(b.N)/bareCost.wall.Seconds(), "bare-msg/s")
 			b.ReportMetric(ours.wall.Seconds()/bareCost.wall.Seconds(), "wall/bare")
@@ -55,7 +64,7 @@ func BenchmarkPassThrough(b *testing.B) {
 
 func benchSetup(b *testing.B, mode wire.Mode) setup {
 	b.Helper()
-	s := setup{Broker: natstest.Run(b).Broker(), Mode: mode, Delivery: wire.Delivery{Guarantee: "atleast_once"}}
+	s := setup{Broker: natstest.Run(b).Broker(), Mode: mode, Delivery: wire.Delivery{Guarantee: "atleast_once", ForwardProperties: true}}
 	s.place(b)
 	value := make([]byte, 100)
 	batch := make([]pipeline.Message, min(b.N, 1000))
@@ -83,9 +92,9 @@ func (s *stopAfter) Processed(n int, _ time.Duration) {
 	}
 }
 
-func (s setup) passThrough(b *testing.B, n int) {
+func (s setup) passThrough(b *testing.B, f pipeline.Functions, n int) {
 	b.Helper()
-	c, err := s.config(nil)
+	c, err := s.config(f)
 	if err != nil {
 		b.Fatal(err)
 	}

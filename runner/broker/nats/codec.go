@@ -2,6 +2,7 @@ package nats
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,30 +16,112 @@ import (
 // headerOverhead is the version line and the end of a header block.
 const headerOverhead = len("NATS/1.0\r\n") + len("\r\n")
 
-// encode makes the message that is published; subject and reply are the caller's.
-func encode(m *pipeline.Message) *natsio.Msg {
-	return &natsio.Msg{Data: m.Value, Header: encodeHeader(m)}
+// What is known of a message beside its value is one header: a version, then fields,
+// each a separator, a letter and a text. Several headers would cost several times as much
+// to write, to send and to read.
+const (
+	separator     = ';'
+	fieldKey      = 'k'
+	fieldTime     = 'e' // event time in ms since the epoch, decimal
+	fieldNull     = 'n' // the value is nil, not empty
+	fieldProperty = 'p' // name=value
+	fieldTopic    = 't' // property pipeline.InputTopic
+	fieldID       = 'i' // property pipeline.InputID
+)
+
+// encoder makes messages that are published. It uses its memory again: what encode
+// returns is good until the next call.
+type encoder struct {
+	msg    natsio.Msg
+	header natsio.Header
+	values []string
+	buf    []byte
+	made   texts
+	texts  pipeline.Texts
+	each   func(name, value string)
 }
 
-func encodeHeader(m *pipeline.Message) natsio.Header {
-	properties := m.Stored()
-	if m.Key == nil && m.EventTime == 0 && m.Value != nil && len(properties) == 0 {
-		return nil
-	}
-	h := make(natsio.Header, len(properties)+3)
+func newEncoder() *encoder {
+	e := &encoder{values: make([]string, 1)}
+	e.header = natsio.Header{wire.HeaderFacts: e.values}
+	e.each = e.property
+	return e
+}
+
+// encode addresses nothing: subject and reply are the caller's.
+func (e *encoder) encode(m *pipeline.Message) *natsio.Msg {
+	e.msg = natsio.Msg{Data: m.Value}
+	e.buf = append(e.buf[:0], wire.FactsVersion)
 	if m.Key != nil {
-		h[wire.HeaderKey] = []string{base64.StdEncoding.EncodeToString(m.Key)}
+		e.field(fieldKey)
+		e.buf = appendEscaped(e.buf, m.Key, true)
 	}
 	if m.EventTime != 0 {
-		h[wire.HeaderEventTime] = []string{strconv.FormatInt(m.EventTime, 10)}
+		e.field(fieldTime)
+		e.buf = strconv.AppendInt(e.buf, m.EventTime, 10)
 	}
 	if m.Value == nil {
-		h[wire.HeaderNull] = []string{"1"}
+		e.field(fieldNull)
 	}
-	for k, v := range properties {
-		h[wire.PropertyHeader(k)] = []string{wire.PropertyValue(v)}
+	m.EachProperty(&e.texts, e.each)
+	if len(e.buf) > 1 {
+		e.values[0] = e.made.keep(e.buf)
+		e.msg.Header = e.header
 	}
-	return h
+	return &e.msg
+}
+
+func (e *encoder) field(letter byte) { e.buf = append(e.buf, separator, letter) }
+
+func (e *encoder) property(name, value string) {
+	switch name {
+	case pipeline.InputTopic:
+		e.field(fieldTopic)
+	case pipeline.InputID:
+		e.field(fieldID)
+	default:
+		e.field(fieldProperty)
+		e.buf = append(appendEscaped(e.buf, name, true), '=')
+	}
+	e.buf = appendEscaped(e.buf, value, false)
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+// appendEscaped leaves nothing in s that ends a header, a field or, in a name, the name;
+// spaces neither, since a header loses those around it.
+func appendEscaped[T string | []byte](dst []byte, s T, name bool) []byte {
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || c == '%' || c == separator || name && c == '=' {
+			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&0xf])
+			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+var errFacts = errors.New("badly written")
+
+func unescaped(s string) (string, error) {
+	at := strings.IndexByte(s, '%')
+	if at < 0 {
+		return s, nil
+	}
+	b := make([]byte, 0, len(s))
+	for ; at >= 0; at = strings.IndexByte(s, '%') {
+		if len(s) < at+3 {
+			return "", errFacts
+		}
+		c, err := strconv.ParseUint(s[at+1:at+3], 16, 8)
+		if err != nil {
+			return "", errFacts
+		}
+		b = append(append(b, s[:at]...), byte(c))
+		s = s[at+3:]
+	}
+	return string(append(b, s...)), nil
 }
 
 // encodedSize is what the message counts against the server's limit.
@@ -59,6 +142,12 @@ func encodedSize(m *natsio.Msg) int {
 // decodeHeader fills key, event time, properties and a nil value. Headers of other
 // programs are left out; a damaged one of ours is an error.
 func decodeHeader(h natsio.Header, m *pipeline.Message) error {
+	if facts := h[wire.HeaderFacts]; len(facts) > 0 {
+		if err := decodeFacts(facts[0], m); err != nil {
+			return fmt.Errorf("header %s: %w", wire.HeaderFacts, err)
+		}
+		return nil
+	}
 	for name, values := range h {
 		if len(values) == 0 {
 			continue
@@ -70,6 +159,71 @@ func decodeHeader(h natsio.Header, m *pipeline.Message) error {
 	return nil
 }
 
+func decodeFacts(s string, m *pipeline.Message) error {
+	if s == "" || s[0] != wire.FactsVersion {
+		return errFacts
+	}
+	for s = s[1:]; s != ""; {
+		if len(s) < 2 || s[0] != separator {
+			return errFacts
+		}
+		letter, text := s[1], s[2:]
+		if end := strings.IndexByte(text, separator); end >= 0 {
+			text, s = text[:end], text[end:]
+		} else {
+			s = ""
+		}
+		if err := decodeFact(letter, text, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decodeFact(letter byte, text string, m *pipeline.Message) error {
+	name := ""
+	switch letter {
+	case fieldTime:
+		var err error
+		m.EventTime, err = strconv.ParseInt(text, 10, 64)
+		return err
+	case fieldNull:
+		m.Value = nil
+		return nil
+	case fieldTopic:
+		name = pipeline.InputTopic
+	case fieldID:
+		name = pipeline.InputID
+	case fieldProperty:
+		escaped, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return errFacts
+		}
+		var err error
+		if name, err = unescaped(escaped); err != nil {
+			return err
+		}
+		text = value
+	case fieldKey:
+	default:
+		return nil // of a later program; the rest is what it was
+	}
+	value, err := unescaped(text)
+	if err != nil {
+		return err
+	}
+	if letter == fieldKey {
+		m.Key = []byte(value)
+		return nil
+	}
+	if m.Properties == nil {
+		m.Properties = make(map[string]string, 2)
+	}
+	m.Properties[name] = value
+	return nil
+}
+
+// decodeField reads a header of a message that is older than HeaderFacts.
 func decodeField(name, value string, m *pipeline.Message) (err error) {
 	switch {
 	case name == wire.HeaderKey:
@@ -93,52 +247,4 @@ func decodeField(name, value string, m *pipeline.Message) (err error) {
 		m.Properties[key] = text
 	}
 	return nil
-}
-
-// received is a message as the broker delivered it.
-type received struct {
-	message   pipeline.Message
-	reply     string
-	sequence  uint64 // in the stream
-	delivered uint64 // in the consumer
-}
-
-// decode reads a delivered message of a topic. A message of another program whose
-// headers cannot be read keeps its value and loses them.
-func decode(topic string, m *natsio.Msg) (received, error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		return received{}, fmt.Errorf("topic %s: %w", topic, err)
-	}
-	value := m.Data
-	if value == nil {
-		value = []byte{}
-	}
-	out := received{
-		message: pipeline.Message{
-			Topic:       topic,
-			Partition:   partitionOf(m.Subject),
-			Position:    pipeline.Numbered(int64(meta.Sequence.Stream)),
-			Value:       value,
-			PublishTime: meta.Timestamp.UnixMilli(),
-			Redelivery:  int32(min(meta.NumDelivered, 1<<30)) - 1,
-		},
-		reply:     m.Reply,
-		sequence:  meta.Sequence.Stream,
-		delivered: meta.Sequence.Consumer,
-	}
-	if len(m.Header) > 0 {
-		if err := decodeHeader(m.Header, &out.message); err != nil {
-			out.message.Key, out.message.EventTime, out.message.Properties = nil, 0, nil
-		}
-	}
-	return out, nil
-}
-
-func partitionOf(subject string) int {
-	n, err := strconv.Atoi(subject[strings.LastIndexByte(subject, '.')+1:])
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
 }

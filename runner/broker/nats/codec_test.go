@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func TestCodecRoundTrip(t *testing.T) {
 		"EmptyKey":   {Value: []byte("v"), Key: []byte{}},
 		"BinaryKey":  {Value: []byte("v"), Key: []byte{0, 255, '\r', '\n'}},
 		"EventTime":  {Value: []byte("v"), EventTime: -5},
+		"Input":      {Value: []byte("v"), Properties: map[string]string{pipeline.InputTopic: "persistent://a/b/c;d", pipeline.InputID: "NQ=="}},
 		"Properties": {Value: []byte("v"), Properties: map[string]string{"": "", "A": "1", "a": "2", "ä: x\r\n": " \r\nb ", "%41": "%41"}},
 	}
 	for name, want := range cases {
@@ -45,7 +47,7 @@ func TestCodecRoundTrip(t *testing.T) {
 
 func roundTrip(t *testing.T, want pipeline.Message) {
 	t.Helper()
-	h := encodeHeader(&want)
+	h := maps.Clone(newEncoder().encode(&want).Header)
 	got := pipeline.Message{Value: want.Value}
 	if want.Value == nil {
 		got.Value = []byte{}
@@ -63,13 +65,60 @@ func roundTrip(t *testing.T, want pipeline.Message) {
 func TestEncodedSizeIsExact(t *testing.T) {
 	m := pipeline.Message{Key: []byte("key"), Value: []byte("value"), EventTime: 12, Properties: map[string]string{"a": "b c", "d": ""}}
 	var text strings.Builder
-	if err := http.Header(encodeHeader(&m)).Write(&text); err != nil {
+	if err := http.Header(newEncoder().encode(&m).Header).Write(&text); err != nil {
 		t.Fatal(err)
 	}
 	want := len("NATS/1.0\r\n") + text.Len() + len("\r\n") + len(m.Value)
-	if got := encodedSize(encode(&m)); got != want {
+	if got := encodedSize(newEncoder().encode(&m)); got != want {
 		t.Errorf("size %d, want %d", got, want)
 	}
+}
+
+// Messages that an earlier version stored are read as they were.
+func TestOlderHeadersAreRead(t *testing.T) {
+	h := natsio.Header{
+		wire.HeaderKey: {"AP8="}, wire.HeaderEventTime: {"-5"}, wire.HeaderNull: {"1"}, "Other": {"x"},
+		wire.PropertyHeader("a: b"): {wire.PropertyValue(" \r\n%")},
+	}
+	got := pipeline.Message{Value: []byte{}}
+	if err := decodeHeader(overWire(t, h), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := pipeline.Message{Key: []byte{0, 255}, EventTime: -5, Properties: map[string]string{"a: b": " \r\n%"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a later version adds in the same form does not hinder this one.
+func TestUnknownFactsAreLeftOut(t *testing.T) {
+	got := pipeline.Message{Value: []byte{}}
+	if err := decodeHeader(natsio.Header{wire.HeaderFacts: {"1;zwhat;e7"}}, &got); err != nil || got.EventTime != 7 {
+		t.Errorf("event time %d, %v", got.EventTime, err)
+	}
+}
+
+func TestReplies(t *testing.T) {
+	want := delivery{times: 2, stream: 30, consumer: 4, stamp: 1700000000000000000}
+	for _, reply := range []string{
+		"$JS.ACK.orders.fm.2.30.4.1700000000000000000.9",
+		"$JS.ACK.hub.ACC.orders.fm.2.30.4.1700000000000000000.9",
+		"$JS.ACK._.ACC.orders.fm.2.30.4.1700000000000000000.9.random",
+	} {
+		if got, ok := parseReply(reply); !ok || got != want {
+			t.Errorf("%s: %+v, %t", reply, got, ok)
+		}
+	}
+	for _, reply := range []string{"", "_INBOX.1", "$JS.ACK.", "$JS.ACK.a.b.c", "$JS.ACK.orders.fm.2.x.4.5.6"} {
+		if got, ok := parseReply(reply); ok {
+			t.Errorf("%s: %+v", reply, got)
+		}
+	}
+}
+
+func FuzzReplies(f *testing.F) {
+	f.Add("$JS.ACK.orders.fm.2.30.4.1700000000000000000.9")
+	f.Fuzz(func(_ *testing.T, reply string) { parseReply(reply) })
 }
 
 func TestDamagedHeadersAreRefused(t *testing.T) {
@@ -77,6 +126,13 @@ func TestDamagedHeadersAreRefused(t *testing.T) {
 		"Key":       {wire.HeaderKey: {"%%%"}},
 		"EventTime": {wire.HeaderEventTime: {"soon"}},
 		"Name":      {wire.HeaderPropertyPrefix + "%zz": {"v"}},
+		"Version":   {wire.HeaderFacts: {"2;kx"}},
+		"NoVersion": {wire.HeaderFacts: {""}},
+		"NoField":   {wire.HeaderFacts: {"1;"}},
+		"Separator": {wire.HeaderFacts: {"1kx"}},
+		"Escape":    {wire.HeaderFacts: {"1;k%f"}},
+		"Property":  {wire.HeaderFacts: {"1;pname"}},
+		"Time":      {wire.HeaderFacts: {"1;e"}},
 		"Value":     {wire.HeaderPropertyPrefix + "a": {"%zz"}},
 	}
 	for name, h := range cases {
@@ -101,6 +157,8 @@ func FuzzCodec(f *testing.F) {
 }
 
 func FuzzDecodeHeader(f *testing.F) {
+	f.Add(wire.HeaderFacts, "1;kx;e7;n;pa=b;ta;ib")
+	f.Add(wire.HeaderFacts, "1;%")
 	f.Add(wire.HeaderKey, "a2V5")
 	f.Add(wire.HeaderEventTime, "12")
 	f.Add(wire.HeaderNull, "1")

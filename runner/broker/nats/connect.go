@@ -45,6 +45,7 @@ func dial(b wire.Broker, name string, more ...natsio.Option) (*natsio.Conn, erro
 		natsio.PingInterval(pingInterval),
 		natsio.MaxPingsOutstanding(pingsMissed),
 		natsio.FlusherTimeout(dialTimeout),
+		natsio.SkipSubjectValidation(), // subjects are ours or the server's
 	}
 	if b.User != "" {
 		options = append(options, natsio.UserInfo(b.User, b.Password))

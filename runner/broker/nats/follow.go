@@ -44,10 +44,12 @@ func (f *follower) read(ctx context.Context, most int, maxBytes int64, wait bool
 	}
 	out := make([]received, 0, len(got))
 	for _, m := range got {
-		r, err := decode(f.topic, m)
+		r := received{reply: m.Reply}
+		d, err := decode(f.topic, m, &r.message)
 		if err != nil {
 			return nil, err
 		}
+		r.sequence, r.delivered = d.stream, d.consumer
 		if r.delivered != f.delivered+1 {
 			f.drop()
 			if len(out) > 0 {

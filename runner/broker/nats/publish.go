@@ -13,10 +13,12 @@ import (
 
 	natsio "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 const (
-	window      = 512              // messages published and not confirmed, per write
+	window      = 1024             // messages of one lane published and not confirmed
 	windowBytes = 4 << 20          // and their bytes
 	ackProgress = 10 * time.Second // without a confirmation for so long, the connection is given up
 )
@@ -28,155 +30,212 @@ type publisher struct {
 	js     jetstream.JetStream
 	closed chan struct{}
 
-	mu    sync.Mutex
-	slots []*slot // free ones
+	mu   sync.Mutex
+	free []*way
 }
 
-// slot is where one write at a time receives its confirmations.
-type slot struct {
-	inbox  string
-	acks   chan *natsio.Msg
-	writes uint64
+// take returns a way that nobody uses, or a new one.
+func (p *publisher) take() (*way, error) {
+	p.mu.Lock()
+	if n := len(p.free); n > 0 {
+		w := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.mu.Unlock()
+		return w, nil
+	}
+	p.mu.Unlock()
+	return newWay(p)
 }
 
-// free returns a slot, a new one when lanes write at the same time.
-func (p *publisher) free() (*slot, error) {
+// give takes a way back on which nothing is under way.
+func (p *publisher) give(w *way) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.slots); n > 0 {
-		s := p.slots[n-1]
-		p.slots = p.slots[:n-1]
-		return s, nil
+	p.free = append(p.free, w)
+}
+
+// way is where the messages of one lane go out and their confirmations come in. Message
+// number i has the place i modulo window; confirmations arrive in any order.
+type way struct {
+	p       *publisher
+	replies [window]string
+	sizes   [window]int32
+
+	mu       sync.Mutex
+	answered [window]bool
+	next     uint64        // number of the next message that is published
+	head     uint64        // first that is not answered
+	bytes    int           // of those under way
+	refused  uint64        // first message that the broker refused, with failed
+	failed   error         // why
+	want     uint64        // Wait asks for news when head is there
+	news     chan struct{} // head is at want
+	room     chan struct{} // somewhere is room
+	full     bool          // somebody waits for it
+}
+
+func newWay(p *publisher) (*way, error) {
+	w := &way{p: p, news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	inbox := p.nc.NewRespInbox() + "."
+	for i := range w.replies {
+		w.replies[i] = inbox + strconv.Itoa(i)
 	}
-	s := &slot{inbox: p.nc.NewRespInbox(), acks: make(chan *natsio.Msg, 2*window)}
-	if _, err := p.nc.ChanSubscribe(s.inbox+".*.*", s.acks); err != nil {
+	sub, err := p.nc.Subscribe(inbox+"*", w.confirm)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return w, sub.SetPendingLimits(-1, -1) // bounded by the window
 }
 
-func (p *publisher) give(s *slot) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.slots = append(p.slots, s)
-}
-
-// write is one Write's progress: next is the first message not published, prefix the
-// first not confirmed, answered how many were confirmed or refused.
-type write struct {
-	p        *publisher
-	s        *slot
-	reply    string // prefix of the acknowledgement subjects
-	sizes    []int
-	acked    []bool
-	next     int
-	prefix   int
-	answered int
-	bytes    int
-	refused  int   // the first message that the broker refused, with failed
-	failed   error // why
-}
-
-func newWrite(p *publisher, s *slot, n int) *write {
-	s.writes++
-	return &write{
-		p: p, s: s, sizes: make([]int, n), acked: make([]bool, n),
-		reply: s.inbox + "." + strconv.FormatUint(s.writes, 10) + ".",
+// confirm takes one answer of the broker.
+func (w *way) confirm(m *natsio.Msg) {
+	i, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
+	if err != nil || i < 0 || i >= window {
+		return
+	}
+	failed := ackError(m)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// The only message under way with this place.
+	number := w.head + (uint64(i)-w.head)%window //nolint:gosec // i is not negative
+	if number >= w.next || w.answered[i] {
+		return
+	}
+	w.answered[i] = true
+	w.bytes -= int(w.sizes[i])
+	if failed != nil && (w.failed == nil || number < w.refused) {
+		w.refused, w.failed = number, failed
+	}
+	for w.head < w.next && w.answered[w.head%window] {
+		w.answered[w.head%window] = false
+		w.head++
+	}
+	if w.want > 0 && w.head >= w.want {
+		w.want = 0
+		wake(w.news)
+	}
+	if w.full && w.hasRoom(window/2) {
+		w.full = false
+		wake(w.room)
 	}
 }
 
-// publish sends the next message, waiting for room in the window.
-func (w *write) publish(ctx context.Context, m *natsio.Msg) error {
-	for w.next-w.answered >= window || (w.bytes >= windowBytes && w.next > w.answered) {
-		if err := w.await(ctx); err != nil {
-			return err
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// hasRoom says whether most messages are under way, or fewer. The lock is held.
+func (w *way) hasRoom(most uint64) bool {
+	under := w.next - w.head
+	return under < most && w.bytes < windowBytes || under == 0
+}
+
+// reserve waits for room and gives the message its number.
+func (w *way) reserve(ctx context.Context, size int) (number uint64, err error) {
+	for {
+		w.mu.Lock()
+		switch {
+		case w.failed != nil:
+			err := w.failed
+			w.mu.Unlock()
+			return 0, err
+		case w.hasRoom(window):
+			number = w.next
+			w.next++
+			w.bytes += size
+			w.sizes[number%window] = int32(size) //nolint:gosec // bounded by the server's limit
+			w.mu.Unlock()
+			return number, nil
+		}
+		w.full = true
+		head := w.head
+		w.mu.Unlock()
+		if err := w.sleep(ctx, w.room, head); err != nil {
+			return 0, err
 		}
 	}
-	if w.failed != nil {
-		return w.failed
-	}
-	m.Reply = w.reply + strconv.Itoa(w.next)
-	if err := w.p.nc.PublishMsg(m); err != nil {
-		return err
-	}
-	w.sizes[w.next] = len(m.Data)
-	w.bytes += len(m.Data)
-	w.next++
-	return nil
 }
 
-// finish waits until everything published is confirmed or refused.
-func (w *write) finish(ctx context.Context) error {
-	for w.answered < w.next {
-		if err := w.await(ctx); err != nil {
-			return err
+// publish sends m as the next message.
+func (w *way) publish(ctx context.Context, m *natsio.Msg) error {
+	number, err := w.reserve(ctx, len(m.Data))
+	if err != nil {
+		return fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)
+	}
+	m.Reply = w.replies[number%window]
+	return w.p.nc.PublishMsg(m)
+}
+
+// until waits for the answers to all messages before number to. It returns the first
+// message from number from on that is not confirmed, and why.
+func (w *way) until(ctx context.Context, from, to uint64) (uint64, error) {
+	for {
+		w.mu.Lock()
+		head, failed, refused := w.head, w.failed, w.refused
+		if head < to {
+			w.want = to
 		}
+		w.mu.Unlock()
+		var err error
+		if head < to {
+			if err = w.sleep(ctx, w.news, head); err == nil {
+				continue
+			}
+			w.mu.Lock()
+			head, failed, refused = w.head, w.failed, w.refused
+			w.mu.Unlock()
+		}
+		if failed != nil && refused >= from && refused < to {
+			return min(head, refused), failed
+		}
+		return max(from, min(head, to)), err
 	}
-	return w.failed
 }
 
-// await takes one confirmation, or fails when the connection does.
-func (w *write) await(ctx context.Context) error {
-	if w.arrived() {
-		return nil
-	}
+// sleep waits for news, as long as there is progress: head is where it was before.
+func (w *way) sleep(ctx context.Context, news <-chan struct{}, head uint64) error {
 	t := time.NewTimer(ackProgress)
 	defer t.Stop()
 	for {
 		select {
-		case m := <-w.s.acks:
-			if i, ok := w.index(m.Subject); ok {
-				w.settle(i, m)
-				return nil
-			}
+		case <-news:
+			return nil
 		case <-w.p.closed:
 			return fmt.Errorf("publish: %w", natsio.ErrConnectionClosed)
-		case <-t.C:
-			return fmt.Errorf("publish: no confirmation for %s: %w", ackProgress, natsio.ErrTimeout)
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-t.C:
 		}
+		w.mu.Lock()
+		now := w.head
+		w.mu.Unlock()
+		if now == head {
+			return fmt.Errorf("publish: no confirmation for %s: %w", ackProgress, natsio.ErrTimeout)
+		}
+		head = now
+		t.Reset(ackProgress)
 	}
 }
 
-// arrived takes a confirmation that is there already, which needs no timer.
-func (w *write) arrived() bool {
-	for {
-		select {
-		case m := <-w.s.acks:
-			if i, ok := w.index(m.Subject); ok {
-				w.settle(i, m)
-				return true
-			}
-		default:
-			return false
-		}
+// idle says whether everything published is answered; then the way is as new.
+func (w *way) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.head < w.next {
+		return false
 	}
+	w.failed = nil
+	return true
 }
 
-// index is which message a confirmation is for; those of earlier writes are not ours.
-func (w *write) index(subject string) (int, bool) {
-	text, ok := strings.CutPrefix(subject, w.reply)
-	if !ok {
-		return 0, false
-	}
-	i, err := strconv.Atoi(text)
-	return i, err == nil && i >= 0 && i < w.next
-}
-
-func (w *write) settle(i int, m *natsio.Msg) {
-	w.answered++
-	w.bytes -= w.sizes[i]
-	if err := ackError(m); err != nil {
-		if w.failed == nil || i < w.refused {
-			w.refused, w.failed = i, err
-		}
-		return
-	}
-	w.acked[i] = true
-	for w.prefix < w.next && w.acked[w.prefix] {
-		w.prefix++
-	}
+// number of the next message.
+func (w *way) number() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
 }
 
 // pubAck is the part of JetStream's answer that matters here.
@@ -187,7 +246,7 @@ type pubAck struct {
 var errNoStream = errors.New("no stream takes the message")
 
 func ackError(m *natsio.Msg) error {
-	if m.Header.Get(headerStatus) == "503" {
+	if len(m.Header) > 0 && m.Header.Get(headerStatus) == "503" {
 		return errNoStream
 	}
 	if bytes.HasPrefix(m.Data, []byte(`{"stream":`)) && !bytes.Contains(m.Data, []byte(`"error":`)) {

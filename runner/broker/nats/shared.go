@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,25 +25,35 @@ const (
 
 // sharedLane reads a durable consumer that all instances share.
 type sharedLane struct {
-	topic  string
-	queue  int // most messages of one read; 0: as many as are asked for
-	nc     *natsio.Conn
-	log    *slog.Logger
-	pull   *puller
-	strict bool          // a late acknowledgement is an error
-	wait   time.Duration // the consumer's acknowledgement timeout
+	topic     string
+	queue     int // most messages of one read; 0: as many as are asked for
+	nc        *natsio.Conn
+	log       *slog.Logger
+	pull      *puller
+	strict    bool          // a late acknowledgement is an error
+	nackDelay time.Duration // 0: the growing delay of verdicts; at once for user code
+	wait      time.Duration // the consumer's acknowledgement timeout
+
+	done []byte // what acknowledges
 
 	mu      sync.Mutex
-	working *sharedBatch
+	working []*sharedBatch
+	free    []*sharedBatch
+	kept    map[int64]string // guarantee manual: reply by sequence, until it is acknowledged
 	stopped chan struct{}
 	beats   sync.WaitGroup
 }
 
 // sharedBatch is the token of a batch: where its messages are acknowledged.
 type sharedBatch struct {
-	asked   time.Time // no message of it was delivered earlier
-	replies []string  // of the messages not settled yet
+	asked    time.Time // no message of it was delivered earlier
+	messages []pipeline.Message
+	replies  []string
+	settled  int // so many of the first
 }
+
+// keptBatches is how many batches wait to be used again.
+const keptBatches = 16
 
 func (s *Source) openShared(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, in wire.Input) (*sharedLane, error) {
 	sub := s.options.Source.Subscription
@@ -54,7 +65,7 @@ func (s *Source) openShared(ctx context.Context, js jetstream.JetStream, stream 
 		return nil, fmt.Errorf("subscription %s of topic %s: %w", sub.Name, in.Topic, err)
 	}
 	l := &sharedLane{
-		topic: in.Topic, queue: in.QueueSize, nc: js.Conn(), log: s.log, strict: s.options.AtMostOnce,
+		topic: in.Topic, queue: in.QueueSize, nc: js.Conn(), log: s.log, strict: s.options.AtMostOnce, done: []byte(ackDone), kept: map[int64]string{}, nackDelay: nackDelay(sub.NackDelayMs),
 		wait: consumer.CachedInfo().Config.AckWait, stopped: make(chan struct{}),
 	}
 	name := consumer.CachedInfo().Name
@@ -73,23 +84,54 @@ func (l *sharedLane) Ordered() bool { return false }
 
 // Read implements pipeline.Lane.
 func (l *sharedLane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
-	l.work(nil)
 	asked := time.Now()
 	got, err := l.pull.fetch(ctx, atMost(most, l.queue), maxBytes, true)
 	if err != nil {
 		return pipeline.Batch{}, fmt.Errorf("read %s: %w", l.topic, err)
 	}
-	messages := make([]pipeline.Message, len(got))
-	token := &sharedBatch{asked: asked, replies: make([]string, len(got))}
+	token := l.take()
+	token.asked = asked
+	token.messages = slices.Grow(token.messages, len(got))[:len(got)]
+	token.replies = slices.Grow(token.replies, len(got))[:len(got)]
 	for i, m := range got {
-		r, err := decode(l.topic, m)
-		if err != nil {
+		if _, err := decode(l.topic, m, &token.messages[i]); err != nil {
 			return pipeline.Batch{}, err
 		}
-		messages[i], token.replies[i] = r.message, r.reply
+		token.replies[i] = m.Reply
 	}
-	l.work(token)
-	return pipeline.Batch{Messages: messages, Token: token}, nil
+	l.mu.Lock()
+	l.working = append(l.working, token)
+	l.mu.Unlock()
+	return pipeline.Batch{Messages: token.messages, Token: token}, nil
+}
+
+func (l *sharedLane) take() *sharedBatch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.free); n > 0 {
+		b := l.free[n-1]
+		l.free = l.free[:n-1]
+		return b
+	}
+	return &sharedBatch{}
+}
+
+// Release implements pipeline.Releaser. What is not settled by now comes again after the
+// acknowledgement timeout.
+func (l *sharedLane) Release(b pipeline.Batch) {
+	token, ok := b.Token.(*sharedBatch)
+	if !ok {
+		return
+	}
+	clear(token.messages)
+	clear(token.replies)
+	*token = sharedBatch{messages: token.messages[:0], replies: token.replies[:0]}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.working = slices.DeleteFunc(l.working, func(w *sharedBatch) bool { return w == token })
+	if len(l.free) < keptBatches {
+		l.free = append(l.free, token)
+	}
 }
 
 func atMost(most, queue int) int {
@@ -97,12 +139,6 @@ func atMost(most, queue int) int {
 		return min(most, queue)
 	}
 	return most
-}
-
-func (l *sharedLane) work(b *sharedBatch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.working = b
 }
 
 // heartbeat tells the server that a batch is worked on, so that it is not delivered to
@@ -124,10 +160,17 @@ func (l *sharedLane) heartbeat() {
 func (l *sharedLane) each(word []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.working == nil || !l.nc.IsConnected() {
+	if !l.nc.IsConnected() {
 		return
 	}
-	for _, reply := range l.working.replies {
+	for _, b := range l.working {
+		for _, reply := range b.replies[b.settled:] {
+			if l.nc.Publish(reply, word) != nil {
+				return
+			}
+		}
+	}
+	for _, reply := range l.kept {
 		if l.nc.Publish(reply, word) != nil {
 			return
 		}
@@ -138,29 +181,41 @@ func (l *sharedLane) each(word []byte) {
 // order, so the confirmation of the last word confirms all.
 func (l *sharedLane) Settle(ctx context.Context, b pipeline.Batch, v []pipeline.Verdict) error {
 	token, ok := b.Token.(*sharedBatch)
-	if !ok || len(v) > len(token.replies) {
+	if !ok || token.settled+len(v) > len(token.replies) {
 		return fmt.Errorf("settle %s: not a batch of this lane", l.topic)
 	}
-	if len(v) == 0 {
-		return nil
-	}
-	last := len(v) - 1
-	for i, verdict := range v[:last] {
-		if err := l.nc.Publish(token.replies[i], word(verdict)); err != nil {
-			return fmt.Errorf("acknowledge %s: %w", l.topic, err)
-		}
-	}
-	if err := l.confirm(ctx, token.replies[last], word(v[last])); err != nil {
+	l.keep(token, v)
+	if err := l.tell(ctx, token.replies[token.settled:], v); err != nil {
 		return fmt.Errorf("acknowledge %s: %w", l.topic, err)
 	}
 	l.mu.Lock()
-	token.replies = token.replies[len(v):]
+	token.settled += len(v)
 	l.mu.Unlock()
 	if l.strict && time.Since(token.asked) > l.wait {
 		// R2: another instance may have it already.
 		return fmt.Errorf("acknowledge %s: %w", l.topic, errLate)
 	}
 	return nil
+}
+
+// tell publishes a word for every message but those that are kept; the last is confirmed.
+func (l *sharedLane) tell(ctx context.Context, replies []string, v []pipeline.Verdict) error {
+	last := len(v) - 1
+	for last >= 0 && v[last].Keep {
+		last--
+	}
+	if last < 0 {
+		return nil
+	}
+	for i := range v[:last] {
+		if v[i].Keep {
+			continue
+		}
+		if err := l.nc.Publish(replies[i], l.word(v[i])); err != nil {
+			return err
+		}
+	}
+	return l.confirm(ctx, replies[last], l.word(v[last]))
 }
 
 // confirm publishes the last word and waits for the answer. A server that lost its
@@ -183,9 +238,12 @@ func (l *sharedLane) confirm(ctx context.Context, reply string, word []byte) err
 	return nil
 }
 
-func word(v pipeline.Verdict) []byte {
-	if !v.Redeliver {
-		return []byte(ackDone)
+func (l *sharedLane) word(v pipeline.Verdict) []byte {
+	switch {
+	case !v.Redeliver:
+		return l.done
+	case l.nackDelay > 0:
+		v.Delay = l.nackDelay
 	}
 	return fmt.Appendf(nil, `%s {"delay": %d}`, ackNotNow, max(v.Delay, time.Millisecond).Nanoseconds())
 }
@@ -194,7 +252,7 @@ func word(v pipeline.Verdict) []byte {
 func (l *sharedLane) close() {
 	close(l.stopped)
 	l.beats.Wait()
-	back := word(pipeline.Verdict{Redeliver: true})
+	back := l.word(pipeline.Verdict{Redeliver: true})
 	for _, m := range l.pull.stop() {
 		_ = l.nc.Publish(m.Reply, back) // else it comes again after the timeout
 	}

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -26,9 +25,10 @@ type Sink struct {
 	named   *targets
 	turn    atomic.Uint64
 
-	mu     sync.Mutex
-	conn   *publisher
-	closed bool
+	mu      sync.Mutex
+	conn    *publisher
+	senders []*sender // of Write, that no write uses now
+	closed  bool
 }
 
 // NewSink checks the options and connects to nothing. What no restart can help is a
@@ -52,98 +52,36 @@ func (s *Sink) Write(ctx context.Context, out []pipeline.Message) (int, error) {
 	if len(out) == 0 {
 		return 0, nil
 	}
-	p, err := s.connected(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)
-	}
-	sl, err := p.free()
-	if err != nil {
-		s.leave(p)
-		return 0, fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)
-	}
-	w := newWrite(p, sl, len(out))
-	err = s.publish(ctx, w, out)
-	if w.answered == w.next {
-		p.give(sl)
-	} else {
-		s.leave(p) // what is not confirmed may still arrive on this connection
-	}
-	return w.prefix, err
+	one := s.takeSender()
+	defer s.giveSender(one)
+	return one.Send(ctx, out).Wait(ctx)
 }
 
-// publish sends all messages and waits. One that is refused before it is sent ends the
-// write there, so that nothing after it is stored before it.
-func (s *Sink) publish(ctx context.Context, w *write, out []pipeline.Message) error {
-	turn := s.turn.Add(1)
-	for i := range out {
-		m, err := s.prepare(ctx, w.p, &out[i], turn)
-		if err != nil {
-			if earlier := s.finish(ctx, w, out); earlier != nil {
-				return earlier
-			}
-			return err
-		}
-		if err := w.publish(ctx, m); err != nil {
-			if w.failed == nil {
-				return err
-			}
-			break
-		}
+// takeSender returns a sender for one write.
+func (s *Sink) takeSender() *sender {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.senders); n > 0 {
+		one := s.senders[n-1]
+		s.senders = s.senders[:n-1]
+		return one
 	}
-	return s.finish(ctx, w, out)
+	return s.sender()
 }
 
-// finish waits for the broker's answers and says what a refusal means.
-func (s *Sink) finish(ctx context.Context, w *write, out []pipeline.Message) error {
-	err := w.finish(ctx)
-	switch {
-	case tooLarge(err) && w.refused == w.prefix:
-		return &pipeline.MessageError{Err: fmt.Errorf("%w: %w", ErrTooLarge, err)}
-	case !errors.Is(err, errNoStream):
-		return err
-	}
-	if name := out[w.refused].Topic; name != "" {
-		s.named.forget(name)
-		err = noTopic(name)
-		if w.refused == w.prefix {
-			return &pipeline.MessageError{Err: err}
-		}
-		return err
-	}
-	return noTopic(s.output.topic)
+func (s *Sink) giveSender(one *sender) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.senders = append(s.senders, one)
 }
 
-// prepare addresses and encodes a message. What can never be written is a
-// *pipeline.MessageError.
-func (s *Sink) prepare(ctx context.Context, p *publisher, m *pipeline.Message, turn uint64) (*natsio.Msg, error) {
-	to := s.output
-	if m.Topic != "" {
-		var err error
-		if to, err = s.named.find(ctx, p.js, m.Topic); err != nil {
-			return nil, unsent(err)
-		}
-	}
-	if to == nil {
-		return nil, &pipeline.MessageError{Err: errors.New("the component has no output topic and the message names none")}
-	}
-	msg := encode(m)
+// limit is how large an encoded message may be.
+func (s *Sink) limit(p *publisher) int {
 	limit := int(p.nc.MaxPayload())
 	if !s.options.DeadLetter {
 		limit -= min(headroom, limit/8)
 	}
-	if n := encodedSize(msg); n > limit {
-		return nil, &pipeline.MessageError{Err: fmt.Errorf("%w for topic %s: %d bytes with properties, at most %d", ErrTooLarge, to.topic, n, limit)}
-	}
-	msg.Subject = to.subject(m, turn)
-	return msg, nil
-}
-
-// unsent marks a failure before anything was sent.
-func unsent(err error) error {
-	if _, ok := errors.AsType[*pipeline.MessageError](err); ok {
-		return err
-	}
-	return fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)
+	return limit
 }
 
 // connected is the open connection, or a new one.
@@ -180,6 +118,11 @@ func (s *Sink) connected(ctx context.Context) (*publisher, error) {
 func (s *Sink) leave(p *publisher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drop(p)
+}
+
+// drop is leave with the lock held.
+func (s *Sink) drop(p *publisher) {
 	if s.conn == p {
 		s.conn = nil
 	}

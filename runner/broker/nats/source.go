@@ -39,6 +39,8 @@ func NewSource(o SourceOptions) (*Source, error) {
 		return nil, invalid("source.subscription.name: missing")
 	case sub.Mode != "" && sub.Mode != wire.Shared && sub.Mode != wire.Failover:
 		return nil, invalid("source.subscription.mode: %q is neither %q nor %q", sub.Mode, wire.Shared, wire.Failover)
+	case sub.SkipToLatest:
+		return nil, invalid("source.subscription.skip_to_latest: not offered on the local platform; remove it, or seek the subscription to latest")
 	}
 	for _, in := range o.Source.Inputs {
 		b, ok := o.Brokers[in.Broker]
