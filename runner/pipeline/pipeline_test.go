@@ -53,8 +53,17 @@ func newFixture(messages int) *fixture {
 		Limits:       wire.Limits{BatchMessages: 4},
 		Subscription: "public/default/f",
 		Observer:     f.counts,
+		Budget:       pipeline.NewBudget(1 << 20),
 	}
 	return f
+}
+
+// inUse is what the run held of its budget when it ended.
+func (f *fixture) inUse() int64 {
+	if f.config.Budget == nil {
+		return 0
+	}
+	return f.config.Budget.InUse()
 }
 
 func (f *fixture) run(t *testing.T) error {

@@ -16,6 +16,7 @@ import (
 type MemoryLane struct {
 	Topic    string
 	InOrder  bool
+	Entries  bool // Read gives whole entries
 	Finite   bool // io.EOF after the last message, else Read waits
 	FenceAt  int  // Settle fails with ErrFenced from this many settled messages on; 0: never
 	FailRead error
@@ -25,6 +26,7 @@ type MemoryLane struct {
 	queue   []pipeline.Message
 	settled []string // ids acknowledged, in order
 	delays  []time.Duration
+	kept    map[pipeline.Position]pipeline.Message // not acknowledged by hand
 	acks    int
 	wake    chan struct{}
 }
@@ -89,6 +91,9 @@ func (l *MemoryLane) take(most int, maxBytes int64) []pipeline.Message {
 		}
 		n++
 	}
+	for l.Entries && n > 0 && n < len(l.queue) && l.queue[n].Position.SameEntry(l.queue[n-1].Position) {
+		n++
+	}
 	got := append([]pipeline.Message(nil), l.queue[:n]...)
 	l.queue = l.queue[n:]
 	return got
@@ -114,14 +119,17 @@ func (l *MemoryLane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Ve
 	for i, verdict := range v {
 		m := token.messages[i]
 		switch {
+		case verdict.Keep:
+			if l.kept == nil {
+				l.kept = map[pipeline.Position]pipeline.Message{}
+			}
+			l.kept[m.Position] = m
 		case !verdict.Redeliver:
 			l.settled = append(l.settled, m.ID())
 		case l.InOrder:
 			return errors.New("an ordered lane cannot redeliver one message")
 		default:
-			m.Redelivery++
-			l.queue = append(l.queue, m)
-			l.delays = append(l.delays, verdict.Delay)
+			l.again(m, verdict.Delay)
 		}
 	}
 	token.messages = token.messages[len(v):]
@@ -130,6 +138,13 @@ func (l *MemoryLane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Ve
 	default:
 	}
 	return nil
+}
+
+// again delivers a message once more. The lock is held.
+func (l *MemoryLane) again(m pipeline.Message, delay time.Duration) {
+	m.Redelivery++
+	l.queue = append(l.queue, m)
+	l.delays = append(l.delays, delay)
 }
 
 // Settled are the ids acknowledged so far, in order.
