@@ -54,6 +54,11 @@ func (p *parts) close(ctx context.Context) error {
 func (i *instance) build(ctx context.Context) (*parts, error) {
 	switch g := i.file.Delivery.Guarantee; g {
 	case "atleast_once", atMostOnce:
+	case "effectively_once", "manual":
+		if i.onPulsar() {
+			break
+		}
+		fallthrough
 	default:
 		return nil, terminal(reasonConfig, "delivery.guarantee: %q is not offered", g) // R8
 	}
@@ -103,13 +108,15 @@ func (i *instance) source() (pipeline.Source, error) {
 		}
 		return nil, terminal(reasonConfig, "source.connector: there is no built-in source %q", c.Name)
 	}
-	for _, in := range f.Source.Inputs {
-		if _, err := i.broker(in.Broker); err != nil {
-			return nil, err
-		}
-	}
 	if len(f.Source.Inputs) == 0 {
 		return nil, terminal(reasonConfig, "source: neither a connector nor an input topic")
+	}
+	kind, err := i.kindOfInputs()
+	if err != nil {
+		return nil, err
+	}
+	if kind == wire.KindPulsar {
+		return i.pulsarSource()
 	}
 	return nats.NewSource(nats.SourceOptions{
 		Brokers: f.Brokers, Source: f.Source, Instance: f.Instance, AtMostOnce: f.Delivery.Guarantee == atMostOnce,
@@ -144,6 +151,9 @@ func (i *instance) output(o wire.Output, dead bool) (pipeline.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.Kind == wire.KindPulsar {
+		return i.pulsarSink(b, o, dead)
+	}
 	return nats.NewSink(nats.SinkOptions{
 		Broker: b, Output: o, Tenant: i.file.Component.Tenant, Namespace: i.file.Component.Namespace,
 		DeadLetter: dead, Name: i.name(), Logger: i.logger,
@@ -155,7 +165,7 @@ func (i *instance) broker(name string) (wire.Broker, error) {
 	if !ok {
 		return b, terminal(reasonConfig, "brokers: there is no connection %q", name)
 	}
-	if b.Kind != "nats" {
+	if b.Kind != wire.KindNATS && b.Kind != wire.KindPulsar {
 		return b, terminal(reasonConfig, "brokers[%q].kind: %q is not offered", name, b.Kind)
 	}
 	return b, nil
