@@ -8,10 +8,8 @@ import (
 	"sync"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/publisher"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 // origin is an input lane.
@@ -164,11 +162,7 @@ func (o *outlet) ready(ctx context.Context, d *dest, named string) error {
 	defer cancel()
 	pub, err := o.sink.open(ctx, d.topic, o.name)
 	if err != nil {
-		if _, ok := conn.Terminal(err); ok && named != "" {
-			o.sink.topics.refused(named, err)
-			return &pipeline.MessageError{Err: err}
-		}
-		return err
+		return o.sink.topics.ofMessage(named, err)
 	}
 	d.pub, d.next, d.limit = pub, uint64(pub.LastSequence()+1), pub.MaxMessage() //nolint:gosec // -1 at least
 	if o.name == "" {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
@@ -81,7 +83,7 @@ func (t *topics) find(ctx context.Context, name string) (*topic, error) {
 			known = nil
 		}
 		if known, err = t.look(ctx, parsed.String(), known); err != nil {
-			return nil, err
+			return nil, t.ofMessage(name, err)
 		}
 		t.mu.Lock()
 		t.named[name] = known
@@ -93,11 +95,23 @@ func (t *topics) find(ctx context.Context, name string) (*topic, error) {
 	return known, nil
 }
 
-// refused remembers for a moment that the broker takes no producer on a named topic.
-func (t *topics) refused(name string, err error) {
+// ofMessage makes what the broker refuses because of the topic that a message names the
+// message's failure, and remembers it for a moment.
+func (t *topics) ofMessage(name string, err error) error {
+	var server *conn.ServerError
+	if name == "" || !errors.As(err, &server) {
+		return err
+	}
+	switch server.Code {
+	case pulsarpb.Code_TOPIC_NOT_FOUND, pulsarpb.Code_INVALID_TOPIC_NAME, pulsarpb.Code_AUTHORIZATION_ERROR,
+		pulsarpb.Code_NOT_ALLOWED, pulsarpb.Code_TOPIC_TERMINATED, pulsarpb.Code_INCOMPATIBLE_SCHEMA:
+	default:
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.named[name] = &topic{err: err, until: time.Now().Add(refusedAge)}
+	return &pipeline.MessageError{Err: err}
 }
 
 // look asks the broker. Where a topic is known already, a broker that does not answer
