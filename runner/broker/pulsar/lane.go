@@ -104,8 +104,11 @@ func (l *lane) apply(token *batch, v []pipeline.Verdict) []subscription.Ack {
 		n := min(len(v), part.count-token.within)
 		if part.progress.left > 0 { // else it was dropped
 			l.verdicts(token, part.progress, v[:n])
-			if part.progress.left == 0 {
-				acks = l.finish(acks, part.progress)
+			switch p := part.progress; {
+			case p.left == 0:
+				acks = l.finish(acks, p)
+			case p.batched && !l.whole && !p.acked:
+				acks = p.partly(acks, token.messages[token.settled:token.settled+n], v)
 			}
 		}
 		token.advance(n)

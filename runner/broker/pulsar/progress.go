@@ -5,6 +5,7 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 // phase is where an entry is.
@@ -31,6 +32,7 @@ type progress struct {
 	kept        []int64       // a set bit is one that user code acknowledges by itself; nil: none
 	delay       time.Duration // before it comes again
 	attempts    int           // how often some of it failed here
+	done        []int64       // a set bit is one that is done while others are not; nil: none
 	need        []int64       // when it comes again, the messages to hand out; nil: all
 }
 
@@ -69,9 +71,30 @@ func (p *progress) ack() (a subscription.Ack, some bool) {
 	return a, true
 }
 
+// partly acknowledges what is done of an entry that is settled in pieces, so that a broker
+// that keeps such sets does not deliver it to whoever comes next.
+func (p *progress) partly(acks []subscription.Ack, settled []pipeline.Message, v []pipeline.Verdict) []subscription.Ack {
+	some := false
+	for i := range settled {
+		if !v[i].Redeliver && !v[i].Keep {
+			p.done = withBit(p.done, int(settled[i].Position.Index), p.count)
+			some = true
+		}
+	}
+	if !some {
+		return acks
+	}
+	left := subscription.Keep(p.count)
+	for i := range left {
+		left[i] &^= p.done[i]
+	}
+	return append(acks, subscription.Ack{ID: p.id, Set: left, Size: p.count})
+}
+
 // wait makes the entry one that comes again.
 func (p *progress) wait() {
 	p.phase, p.need, p.undone, p.kept = waiting, p.undone, nil, nil
+	p.done = nil
 	p.attempts++
 }
 
