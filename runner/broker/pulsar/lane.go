@@ -21,8 +21,8 @@ type consumer interface {
 	Receive(ctx context.Context) (*subscription.Delivery, error)
 	TryReceive() (*subscription.Delivery, error)
 	Ack(ctx context.Context, acks []subscription.Ack, confirm bool) error
+	Claim(ctx context.Context, incarnation uint64, acks []subscription.Ack) error
 	Redeliver(ctx context.Context, ids []entry.ID) error
-	Incarnation() uint64
 }
 
 // laneOptions are what a lane is told by its source.
@@ -176,10 +176,13 @@ func (l *lane) settleFirst(ctx context.Context, token *batch, v []pipeline.Verdi
 	if l.mine.Err() != nil {
 		return fmt.Errorf("settle %s: %w", l.name, pipeline.ErrFenced)
 	}
-	acks, err := l.claims(token, len(v))
+	acks, incarnation, err := l.claims(token, len(v))
 	if err == nil && len(acks) > 0 {
-		// R2: confirmed before user code sees any of it.
-		err = l.acknowledge(ctx, acks, true)
+		// R2: confirmed before user code sees any of it, over the connection that brought
+		// it: what came over another may be somebody else's by now.
+		if err = l.sub.Claim(ctx, incarnation, acks); err != nil {
+			err = fmt.Errorf("acknowledge %s: %w", l.name, classed(err))
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -207,13 +210,12 @@ func contains(acks []subscription.Ack, id entry.ID) bool {
 	return false
 }
 
-// claims are the entries of the next n messages not acknowledged yet. One that came over
-// a connection that has ended may be somebody else's by now.
-func (l *lane) claims(token *batch, n int) ([]subscription.Ack, error) {
+// claims are the entries of the next n messages not acknowledged yet, and the one
+// connection that brought them.
+func (l *lane) claims(token *batch, n int) (acks []subscription.Ack, incarnation uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	current := l.sub.Incarnation()
-	acks := token.acks[:0]
+	acks = token.acks[:0]
 	within := token.within
 	for i := token.part; n > 0; i++ {
 		part := &token.parts[i]
@@ -222,13 +224,14 @@ func (l *lane) claims(token *batch, n int) ([]subscription.Ack, error) {
 		if part.progress.acked {
 			continue
 		}
-		if part.progress.incarnation != current {
-			return nil, fmt.Errorf("acknowledge %s: %w", l.name, errOld)
+		if len(acks) > 0 && part.progress.incarnation != incarnation {
+			return nil, 0, fmt.Errorf("acknowledge %s: %w", l.name, errOld)
 		}
+		incarnation = part.progress.incarnation
 		acks = append(acks, subscription.Ack{ID: part.progress.id})
 	}
 	token.acks = acks
-	return acks, nil
+	return acks, incarnation, nil
 }
 
 // drop forgets what of a batch is not acknowledged: it comes again.

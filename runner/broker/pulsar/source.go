@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	openTimeout  = time.Minute     // an instance that cannot open by then ends, and is started again
-	opensAtOnce  = 16              // subscriptions
-	growInterval = time.Minute     // between looks at the number of partitions
-	activeWait   = 3 * time.Second // a broker picks the active consumer after one second
+	openTimeout  = time.Minute      // an instance that cannot open by then ends, and is started again
+	opensAtOnce  = 16               // subscriptions
+	growInterval = time.Minute      // between looks at the number of partitions
+	activeWait   = 3 * time.Second  // a broker picks the active consumer after one second
+	awayMost     = 10 * time.Second // a lane waits so long for its connection before others may go on with it
 )
 
 // Source reads subscribed topics, one lane per partition. Of a failover subscription it
@@ -186,6 +187,10 @@ func (s *Source) start(st *station) error {
 	s.stations[st.topic] = st
 	if s.closed {
 		return errClosed
+	}
+	if s.options.Source.Subscription.Mode != wire.Failover {
+		st.give(s.running)
+		return nil
 	}
 	s.tasks.Go(func() { st.run(s.running) })
 	return nil

@@ -31,6 +31,10 @@ type station struct {
 	of        int    // partitions of the topic; 0: it has none
 	topic     string // full name of the partition's topic
 	sub       *subscription.Subscription
+	reads     sync.Mutex // a new lane reads once the old one does no more
+
+	given       bool   // a lane was, before
+	incarnation uint64 // of the connection over which the broker last said that the partition is ours
 
 	mu   sync.Mutex
 	lane *lane
@@ -56,6 +60,7 @@ func (st *station) open(ctx context.Context, c *conn.Client, later bool) error {
 		Earliest:     later || from.Position == string(spec.Earliest),
 		SkipToLatest: from.SkipToLatest && !later,
 		Compacted:    st.in.Compacted,
+		Alone:        o.Instance.Parallelism == 1,
 		Create:       true, Recreate: true,
 		ConsumerName: o.Name + "-" + strconv.Itoa(o.Instance.ID),
 		Properties:   properties,
@@ -92,28 +97,45 @@ func (st *station) report(err error) {
 	st.source.report(err)
 }
 
-// run gives the lane to the pipeline while the partition is this instance's.
+// run gives the lane of a failover subscription to the pipeline while the partition is
+// this instance's.
 func (st *station) run(ctx context.Context) {
-	var reads sync.Mutex // a new lane reads once the old one does no more
+	away := time.NewTimer(time.Hour)
+	defer away.Stop()
 	for {
 		changed := st.sub.Changed()
 		switch active, l := st.sub.Active(), st.held(); {
 		case active && l == nil:
-			st.give(ctx, &reads)
-		case !active && l != nil:
-			st.source.log.Info("another instance has the partition now", "lane", l.name)
-			l.fence()
-			st.hold(nil)
+			st.give(ctx)
+		case active:
+			away.Reset(time.Hour)
+		case l != nil && st.sub.Connected() && st.sub.Incarnation() == st.incarnation:
+			st.takeBack(l)
+		case l != nil && st.sub.Connected():
+			away.Reset(activeWait) // it is told in a moment, if at all
+		case l != nil:
+			away.Reset(awayMost)
 		}
 		select {
 		case <-changed:
-		case <-ctx.Done():
-			if l := st.held(); l != nil {
-				l.fence()
+		case <-away.C:
+			if l := st.held(); l != nil && !st.sub.Active() {
+				st.takeBack(l)
 			}
+		case <-ctx.Done():
 			return
 		}
+		if st.sub.Active() {
+			st.incarnation = st.sub.Incarnation()
+		}
 	}
+}
+
+// takeBack ends the lane: the partition is another instance's now.
+func (st *station) takeBack(l *lane) {
+	st.source.log.Info("another instance has the partition now", "lane", l.name)
+	l.fence()
+	st.hold(nil)
 }
 
 func (st *station) held() *lane {
@@ -128,7 +150,14 @@ func (st *station) hold(l *lane) {
 	st.lane = l
 }
 
-func (st *station) give(ctx context.Context, reads *sync.Mutex) {
+func (st *station) give(ctx context.Context) {
+	if st.given {
+		// What waits here is from before another instance had the partition.
+		if err := st.sub.Redeliver(ctx, nil); err != nil {
+			st.source.report(err)
+		}
+	}
+	st.given, st.incarnation = true, st.sub.Incarnation()
 	o := &st.source.options
 	mode := o.Source.Subscription.Mode
 	l := newLane(ctx, st.sub, laneOptions{
@@ -138,7 +167,7 @@ func (st *station) give(ctx context.Context, reads *sync.Mutex) {
 		whole:     o.Delivery.Guarantee == effectivelyOnce,
 		nackDelay: time.Duration(o.Source.Subscription.NackDelayMs) * time.Millisecond,
 		report:    st.source.report,
-		reads:     reads,
+		reads:     &st.reads,
 	})
 	st.hold(l)
 	st.source.tasks.Go(func() { l.later.run(l.mine) })

@@ -18,6 +18,8 @@ type Options struct {
 	Mode   wire.Mode
 
 	Earliest     bool              // where a subscription that is not there yet begins; false: behind the newest
+	Reader       bool              // the broker keeps nothing of it: it begins behind After whenever it is opened
+	After        entry.ID          // with Reader; Ledger -1: the oldest entry is the first
 	SkipToLatest bool              // Open passes over what waits
 	Compacted    bool              // only the newest message of each key
 	Create       bool              // the broker may make the topic; false: a missing one is an error, or waited for

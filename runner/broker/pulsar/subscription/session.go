@@ -114,6 +114,15 @@ func (h *Subscription) hello(id uint64, create bool) *pulsarpb.BaseCommand {
 		Topic: h.o.Topic, Subscription: h.o.Name, Mode: &mode, ConsumerId: &id, ConsumerName: h.o.ConsumerName,
 		Durable: &durable, InitialPosition: &position, ForceTopicCreation: &create, Metadata: sorted(h.o.Properties),
 	}
+	if h.o.Reader {
+		after := h.o.After
+		h.mu.Lock()
+		if h.highest.Ledger >= 0 {
+			after = h.highest
+		}
+		h.mu.Unlock()
+		durable, cmd.StartMessageId = false, messageID(after)
+	}
 	if h.o.Compacted {
 		cmd.ReadCompacted = &h.o.Compacted
 	}
