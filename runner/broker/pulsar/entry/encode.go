@@ -151,26 +151,32 @@ func (e *Encoder) Append(m *Message) {
 		m = &coded
 	}
 	if !e.header.Batched {
-		e.single = *m // slices of m are read again in Finish only as copies
-		e.single.Key, e.single.OrderingKey = bytes.Clone(m.Key), bytes.Clone(m.OrderingKey)
-		e.body = append(e.body[:room], m.Value...)
-		e.single.null = m.Value == nil
-		e.single.Value, e.single.Properties = nil, Properties{}
-		e.count++
+		e.appendOnly(m)
 		return
 	}
-	e.shareKey(m)
+	if !e.mixed {
+		e.shareKey(m)
+	}
 	e.appendSingle(m)
 	e.staged = e.staged[:0]
+	e.count++
+}
+
+// appendOnly takes the message of an entry that has no other.
+func (e *Encoder) appendOnly(m *Message) {
+	e.single = Message{
+		Key: bytes.Clone(m.Key), KeyEncoded: m.KeyEncoded, NullKey: m.NullKey, OrderingKey: bytes.Clone(m.OrderingKey),
+		EventTime: m.EventTime, null: m.Value == nil,
+	}
+	e.body = append(e.body[:room], m.Value...)
 	e.count++
 }
 
 // shareKey remembers the key of a batch as long as all its messages have the same one:
 // brokers dispatch the batch by it then.
 func (e *Encoder) shareKey(m *Message) {
-	switch {
-	case e.mixed:
-	case e.count == 0:
+	switch e.count {
+	case 0:
 		e.keyed = Message{KeyEncoded: m.KeyEncoded}
 		e.key = append(e.key[:0], m.Key...)
 		e.keyed.OrderingKey = append(e.keyed.OrderingKey[:0], m.OrderingKey...)
@@ -180,22 +186,38 @@ func (e *Encoder) shareKey(m *Message) {
 	}
 }
 
+// singleRoom is more than the fields of a message in a batch take that have a fixed
+// size: its length, and size, times, flags and numbers.
+const singleRoom = 4 + 6 + 2 + 11 + 11 + 2 + 2
+
 func (e *Encoder) appendSingle(m *Message) {
-	at := len(e.body)
-	b := append(e.body, 0, 0, 0, 0)
-	b = append(b, e.staged...)
-	if m.Key != nil || m.OrderingKey != nil {
+	b := e.body
+	at := len(b)
+	if cap(b)-at < singleRoom+len(m.Value) {
+		b = grow(b, max(len(b), singleRoom+len(m.Value)))
+	}
+	b = b[:at+4]
+	if len(e.staged) > 0 || m.Key != nil || m.OrderingKey != nil {
+		b = append(b, e.staged...)
 		b = appendKeys(b, m)
 	}
 	b = appendUvarint(append(b, singleSize), uint64(len(m.Value)))
+	if m.Compacted || m.EventTime != 0 || m.Value == nil || m.NullKey {
+		b = appendRare(b, m)
+	}
+	if e.header.Numbered {
+		b = appendUvarint(append(b, singleSequence), e.header.Sequence+uint64(e.count))
+	}
+	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	e.body = append(b, m.Value...)
+}
+
+func appendRare(b []byte, m *Message) []byte {
 	if m.Compacted {
 		b = append(b, singleCompacted, 1)
 	}
 	if m.EventTime != 0 {
 		b = appendUvarint(append(b, singleEventTime), uint64(m.EventTime))
-	}
-	if e.header.Numbered {
-		b = appendUvarint(append(b, singleSequence), e.header.Sequence+uint64(e.count))
 	}
 	if m.Value == nil {
 		b = append(b, singleNullValue, 1)
@@ -203,8 +225,7 @@ func (e *Encoder) appendSingle(m *Message) {
 	if m.NullKey {
 		b = append(b, singleNullKey, 1)
 	}
-	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
-	e.body = append(b, m.Value...)
+	return b
 }
 
 func appendKeys(b []byte, m *Message) []byte {

@@ -85,7 +85,9 @@ func (w *Messages) batched(m *Message) bool {
 		return false
 	}
 	*m = Message{Index: w.next, Sequence: w.entry.Sequence + uint64(w.next)}
-	if !m.decode(b[:n:n]) {
+	// Most messages have a size and a number and nothing else.
+	i := m.usual(b[:n])
+	if i < int(n) && (i == bad || !m.decode(b[:n:n])) {
 		return false
 	}
 	b = b[n:]
@@ -97,6 +99,27 @@ func (w *Messages) batched(m *Message) bool {
 	}
 	w.rest = b[m.size:]
 	return true
+}
+
+// usual reads a size of one or two bytes, and a number after it, and returns where it
+// stopped.
+func (m *Message) usual(b []byte) int {
+	if len(b) < 3 || b[0] != singleSize {
+		return 0
+	}
+	i := 2
+	m.size = uint64(b[1])
+	if b[1] >= 0x80 {
+		if b[2] >= 0x80 {
+			return 0
+		}
+		m.size = uint64(b[1]&0x7f) | uint64(b[2])<<7
+		i = 3
+	}
+	if i < len(b) && b[i] == singleSequence {
+		m.Sequence, i = uvarint(b, i+1)
+	}
+	return i
 }
 
 // Tags of the fields of the protocol's SingleMessageMetadata, with their wire type.
