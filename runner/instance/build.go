@@ -14,6 +14,7 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/connector/file"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/connector/generator"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/connector/settings"
@@ -142,6 +143,9 @@ func (i *instance) sink() (pipeline.Sink, error) {
 	named, err := i.output(wire.Output{}, false)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := named.(*pulsar.Sink); ok { // drops what names no topic by itself
+		return named, nil
 	}
 	return &namedOnly{Sink: named}, nil
 }

@@ -108,7 +108,7 @@ func secrets(f wire.File) []string {
 		values = append(values, v)
 	}
 	for _, b := range f.Brokers {
-		values = append(values, b.Password)
+		values = append(values, b.Password, b.Token)
 	}
 	return values
 }
@@ -148,6 +148,9 @@ type instance struct {
 	logger *slog.Logger
 	budget *pipeline.Budget
 	probe  *probe.Probe
+
+	// inputEnd is the newest entry of an input partition; nil: not known.
+	inputEnd func(ctx context.Context, topic string, partition int) (ledger, entry int64, err error)
 }
 
 func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {

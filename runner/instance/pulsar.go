@@ -45,10 +45,17 @@ func (i *instance) pulsarSource() (pipeline.Source, error) {
 		return nil, err
 	}
 	f := i.file
-	return pulsar.NewSource(pulsar.SourceOptions{
+	source, err := pulsar.NewSource(pulsar.SourceOptions{
 		Brokers: f.Brokers, Source: f.Source, Component: f.Component, Instance: f.Instance, Delivery: f.Delivery, Limits: f.Limits,
-		Report: func(err error) { i.probe.Failed(pipeline.SourceFailure, err) }, Name: i.name(), Logger: i.logger,
+		Report:    func(err error) { i.probe.Failed(pipeline.System, err) },
+		Malformed: i.probe.Malformed,
+		Name:      i.name(), Logger: i.logger,
 	})
+	if err != nil {
+		return nil, err
+	}
+	i.inputEnd = source.End
+	return source, nil
 }
 
 func (i *instance) pulsarSink(b wire.Broker, o wire.Output, dead bool) (pipeline.Sink, error) {
@@ -58,6 +65,6 @@ func (i *instance) pulsarSink(b wire.Broker, o wire.Output, dead bool) (pipeline
 	f := i.file
 	return pulsar.NewSink(pulsar.SinkOptions{
 		Broker: b, Output: o, Component: f.Component, Instance: f.Instance, Delivery: f.Delivery, DeadLetter: dead,
-		Report: func(err error) { i.probe.Failed(pipeline.SinkFailure, err) }, Name: i.name(), Logger: i.logger,
+		NamedOnly: o.Topic == "", InputEnd: i.inputEnd, Repeated: i.probe.Repeated, Name: i.name(), Logger: i.logger,
 	})
 }

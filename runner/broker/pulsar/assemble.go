@@ -80,6 +80,9 @@ type planner struct {
 }
 
 func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
+	if m.Topic == "" && p.sink.options.NamedOnly {
+		return nil
+	}
 	if p.route == nil || m.Topic != p.name {
 		r, err := p.outlet.route(ctx, m.Topic)
 		if err != nil {

@@ -29,8 +29,6 @@ var (
 	ErrTooLarge = errors.New("message is too large")
 	// ErrPassedOver is reported with what was acknowledged although no function saw it.
 	ErrPassedOver = errors.New("passed over")
-	// ErrRepeats is reported when the broker dropped entries because it has them already.
-	ErrRepeats = errors.New("dropped by the broker as repeats")
 )
 
 var (

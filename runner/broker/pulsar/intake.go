@@ -165,6 +165,9 @@ func (l *lane) admit(d *subscription.Delivery) *progress {
 func (l *lane) refuse(ctx context.Context, d *subscription.Delivery) error {
 	defer d.Release()
 	err := unreadable(l.name, d.ID, d.Err)
+	if broken, ok := errors.AsType[*entry.Error](d.Err); ok && broken.Defect != entry.Marker {
+		l.malformed(string(broken.Defect), 1)
+	}
 	switch {
 	case errors.Is(d.Err, entry.Marker):
 	case errors.Is(d.Err, entry.Encrypted), errors.Is(d.Err, entry.Chunked):
@@ -234,6 +237,7 @@ func (l *lane) endEntry(o *opened) {
 		if l.whole {
 			lost = o.progress.count
 		}
+		l.malformed(string(entry.BatchFraming), 1)
 		l.report(fmt.Errorf("%w: the last %d messages: %w", ErrPassedOver, lost, unreadable(l.name, o.progress.id, err)))
 	}
 }

@@ -36,6 +36,7 @@ type laneOptions struct {
 	whole         bool // batches hold whole entries
 	nackDelay     time.Duration
 	report        func(error)
+	malformed     func(defect string, entries int)
 	reads         *sync.Mutex // held while reading: one lane after the other reads a subscription
 }
 

@@ -157,8 +157,8 @@ func (s *Sink) repeated(n int) {
 	}
 	all := s.repeats.Add(int64(n))
 	s.log.Info("the broker had these entries already and dropped them", "entries", n, "so_far", all)
-	if s.options.Report != nil {
-		s.options.Report(fmt.Errorf("%d entries %w", n, ErrRepeats))
+	if s.options.Repeated != nil {
+		s.options.Repeated(n)
 	}
 }
 

@@ -160,6 +160,10 @@ func (st *station) give(ctx context.Context) {
 	st.given, st.incarnation = true, st.sub.Incarnation()
 	o := &st.source.options
 	mode := o.Source.Subscription.Mode
+	malformed := o.Malformed
+	if malformed == nil {
+		malformed = func(string, int) {}
+	}
 	l := newLane(ctx, st.sub, laneOptions{
 		topic: st.in.Topic, partition: st.partition, unpartitioned: st.of == 0, name: st.topic,
 		ordered:   mode != wire.Shared,
@@ -167,6 +171,7 @@ func (st *station) give(ctx context.Context) {
 		whole:     o.Delivery.Guarantee == effectivelyOnce,
 		nackDelay: time.Duration(o.Source.Subscription.NackDelayMs) * time.Millisecond,
 		report:    st.source.report,
+		malformed: malformed,
 		reads:     &st.reads,
 	})
 	st.hold(l)
