@@ -1,0 +1,116 @@
+//go:build unix
+
+package faults_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
+)
+
+// Numbers of a kill test: short ones unless the environment asks for more.
+const (
+	envMessages = "FUNCTIONMESH_KILL_MESSAGES" // up to 1,000,000
+	envKills    = "FUNCTIONMESH_KILLS"         // up to 30
+)
+
+// bounds are what a guarantee allows, on a subscription of a mode.
+func bounds(guarantee string, mode wire.Mode) pulsartest.Bounds {
+	shared := mode == wire.Shared
+	switch guarantee {
+	case atMost:
+		return pulsartest.Bounds{Loss: true, Disorder: shared, KeyDisorder: shared}
+	case effectively:
+		return pulsartest.Bounds{}
+	}
+	return pulsartest.Bounds{Duplicates: true, Disorder: shared, KeyDisorder: shared}
+}
+
+// modeOf is the subscription that a guarantee is tested with.
+func modeOf(guarantee string, partitions int) wire.Mode {
+	switch {
+	case guarantee == effectively:
+		return wire.Failover
+	case partitions == 0:
+		return wire.Shared
+	}
+	return wire.Failover
+}
+
+func TestPulsarKillNine(t *testing.T) {
+	server := pulsartest.Need(t)
+	for number, guarantee := range map[string]string{"R1AtLeastOnce": atLeast, "R2AtMostOnce": atMost, "R3EffectivelyOnce": effectively} {
+		for _, per := range []int{1, 10, 100} {
+			for _, partitions := range []int{0, 3} {
+				name := fmt.Sprintf("%s/PerEntry%d/Partitions%d", number, per, partitions)
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					killed(t, server, setting{
+						guarantee: guarantee, mode: modeOf(guarantee, partitions), partitions: partitions,
+						fill: pulsartest.Fill{PerEntry: per, Partitions: partitions, Keys: 5},
+					})
+				})
+			}
+		}
+	}
+}
+
+// killed runs a component whose instance is killed again and again while messages flow,
+// and counts what arrived.
+func killed(t *testing.T, server *pulsartest.Server, c setting) {
+	t.Helper()
+	total, kills := scaled(t, envMessages, 6000), scaled(t, envKills, 3)
+	s := newScene(t, server, c)
+	flow := server.Watch(t, s.out, c.partitions, total)
+	feeder := server.NewFeeder(t, s.in, c.fill)
+	per := total / kills
+	for round := range kills {
+		i := s.start(t, 0, 1)
+		i.ready(t)
+		seen := flow.Distinct()
+		fed := make(chan struct{})
+		go func() { defer close(fed); feedSlowly(t, feeder, per) }()
+		flow.Until(t, seen+per*(1+round%5)/8)
+		time.Sleep(time.Duration(round%7) * 300 * time.Microsecond) // another point of a batch each time
+		i.kill()
+		<-fed
+	}
+	feeder.Send(t, total-feeder.Sent())
+	s.finish(t, flow, c)
+}
+
+// feedSlowly publishes in portions, so that the instance is never idle for long and
+// never done.
+func feedSlowly(t *testing.T, f *pulsartest.Feeder, n int) {
+	t.Helper()
+	const portions = 20
+	for p := range portions {
+		f.Send(t, n*(p+1)/portions-n*p/portions)
+	}
+}
+
+// finish lets one more instance do the rest and judges what arrived.
+func (s *scene) finish(t *testing.T, flow *pulsartest.Flow, c setting) {
+	t.Helper()
+	i := s.start(t, 0, 1)
+	i.ready(t)
+	s.server.Settled(t, s.in, subscription)
+	i.drain(t)
+	s.judge(t, flow, c)
+}
+
+func (s *scene) judge(t *testing.T, flow *pulsartest.Flow, c setting) {
+	t.Helper()
+	tally := flow.Tally(t)
+	t.Logf("%s", tally)
+	tally.Check(t, bounds(c.guarantee, c.mode))
+	if tally.Distinct < tally.Total/4 {
+		t.Errorf("only %d of %d messages arrived", tally.Distinct, tally.Total)
+	}
+	if dead := s.server.ReadAll(t, s.dead, 0); len(dead) > 0 {
+		t.Errorf("%d messages were dead-lettered, the first because of %v", len(dead), dead[0].Properties)
+	}
+}
