@@ -141,7 +141,7 @@ func (s *Server) end(t testing.TB, partition string) place {
 		Ledger int64 `json:"ledgerId"`
 		Entry  int64 `json:"entryId"`
 	}
-	s.must(t, http.MethodGet, path(partition)+"/lastMessageId", nil, &id)
+	s.must(t, request{method: http.MethodGet, path: path(partition)+"/lastMessageId", out: &id})
 	if id.Entry < 0 {
 		return place{-1, -1, true}
 	}

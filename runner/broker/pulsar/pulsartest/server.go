@@ -143,13 +143,19 @@ func retryable(err error) bool {
 	return status.code >= http.StatusInternalServerError || status.code == http.StatusPreconditionFailed
 }
 
+// request is one call of the REST API.
+type request struct {
+	method, path string
+	in, out      any // nil: nothing is sent, the answer is dropped
+}
+
 // must is Admin, tried again while the server is not ready. Codes in fine are no failure.
-func (s *Server) must(t testing.TB, method, path string, in, out any, fine ...int) {
+func (s *Server) must(t testing.TB, r request, fine ...int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Patience)
 	defer cancel()
 	for {
-		err := s.Admin(ctx, method, path, in, out)
+		err := s.Admin(ctx, r.method, r.path, r.in, r.out)
 		var status *statusError
 		if errors.As(err, &status) {
 			for _, code := range fine {
