@@ -30,15 +30,15 @@ func compatibleNeeds(c Component, connections map[string]string) []need {
 	var needs []need
 	add := func(path Path, why string) { needs = append(needs, need{path, why}) }
 	if c.TopicsPattern != "" {
-		add("topics_pattern", "Topics are found by pattern on the compatible path only.")
+		add("topics_pattern", patternByEntry)
 	}
 	for _, topic := range SortedKeys(c.Inputs) {
 		at, in := Path("inputs").Key(topic), c.Inputs[topic]
 		if isTrue(in.Regex) {
-			add(at.Field("regex"), "Topics are found by pattern on the compatible path only.")
+			add(at.Field("regex"), patternByEntry)
 		}
 		if in.Extra[cryptoKey] != "" {
-			add(at.Field("extra").Key(cryptoKey), "Messages are decrypted on the compatible path only.")
+			add(at.Field("extra").Key(cryptoKey), decryptByEntry)
 		}
 		if why := connections[in.Connection]; why != "" {
 			add(at.Field("connection"), why)
@@ -46,7 +46,7 @@ func compatibleNeeds(c Component, connections map[string]string) []need {
 	}
 	if c.Output != nil {
 		if p := c.Output.Producer; p != nil && p.Extra[cryptoKey] != "" {
-			add(Path("output.producer.extra").Key(cryptoKey), "Messages are encrypted on the compatible path only.")
+			add(Path("output.producer.extra").Key(cryptoKey), encryptByEntry)
 		}
 		if why := connections[c.Output.Connection]; why != "" {
 			add("output.connection", why)

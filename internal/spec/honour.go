@@ -24,7 +24,7 @@ type Setting struct {
 // to it by tests.
 func Settings() []Setting {
 	return slices.Concat(localCode(), localStreams(), localDelivery(), localRunning(),
-		pulsarCode(), pulsarStreams(), pulsarDelivery(), pulsarRunning(),
+		pulsarCode(), pulsarStreams(), pulsarExtras(), pulsarDelivery(), pulsarRunning(),
 		runnerCode(), runnerStreams(), runnerDelivery(), runnerRunning())
 }
 

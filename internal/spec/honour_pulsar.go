@@ -58,10 +58,25 @@ func pulsarStreams() []Setting {
 		"output.producer.batching.enabled", "output.producer.batching.max_publish_delay_ms", "output.producer.batching.max_messages",
 		"output.producer.batching.max_bytes", "output.producer.batching.builder",
 		"inputs[*]", "inputs[*].schema", "inputs[*].serde_class", "inputs[*].regex", "inputs[*].receiver_queue_size",
-		"inputs[*].extra[*]", "topics_pattern",
+		"topics_pattern",
 		"output.topic", "output.schema", "output.serde_class",
-		"output.producer.compression", "output.producer.max_pending_messages", "output.producer.extra[*]",
+		"output.producer.compression", "output.producer.max_pending_messages",
 		"subscription.name", "subscription.position")...)
+}
+
+// pulsarExtras are settings that one language's instance knows and another's drops.
+func pulsarExtras() []Setting {
+	const goIgnores, pythonIgnores = "Pulsar's Go runtime ignores it.", "Pulsar's Python runtime ignores it."
+	const java, other = "Use java.", "Use python or java."
+	goOnly, python := []string{"go"}, []string{"python"}
+	return append(onPlatform(PlatformPulsar, []Setting{
+		{Path: "inputs[*].extra[*]", Runs: goOnly, Match: `^(cryptoConfig|schemaProperties)$`, Refusal: goIgnores, Hint: other},
+		{Path: "inputs[*].extra[*]", Runs: goOnly, Match: `^(consumerProperties|poolMessages|messagePayloadProcessorConfig)$`, Refusal: goIgnores, Hint: java},
+		{Path: "inputs[*].extra[*]", Runs: python, Match: `^(consumerProperties|poolMessages|messagePayloadProcessorConfig)$`, Refusal: pythonIgnores, Hint: java},
+		{Path: "output.producer.extra[*]", Runs: goOnly, Match: `^cryptoConfig$`, Refusal: goIgnores, Hint: other},
+		{Path: "extra[*]", Runs: goOnly, Match: `^(windowConfig|exposePulsarAdminClientEnabled|maxPendingAsyncRequests)$`, Refusal: goIgnores, Hint: java},
+		{Path: "extra[*]", Runs: python, Match: `^(windowConfig|exposePulsarAdminClientEnabled|maxPendingAsyncRequests)$`, Refusal: pythonIgnores, Hint: java},
+	}), honoured(PlatformPulsar, "inputs[*].extra[*]", "output.producer.extra[*]", "extra[*]")...)
 }
 
 func pulsarDelivery() []Setting {
@@ -105,5 +120,5 @@ func pulsarRunning() []Setting {
 		{Path: "secrets[*]", Runs: []string{"go"}, Refusal: "Pulsar's Go runtime hands out no secrets.", Hint: "Use python or java."},
 	})
 	return append(rows, honoured(PlatformPulsar, "parallelism", "state", "secrets.**",
-		"resources.cpu", "resources.memory", "resources.disk", "extra[*]")...)
+		"resources.cpu", "resources.memory", "resources.disk")...)
 }

@@ -60,7 +60,8 @@ func TestHonour(t *testing.T) {
 			edit: func(c *Component) {
 				c.Inputs["orders"] = Input{SerdeClass: "S", Regex: new(true), ReceiverQueueSize: new(0), Extra: map[string]JSON{"poolMessages": "true"}}
 			},
-			local: []string{`inputs["orders"].extra["poolMessages"]`, `inputs["orders"].receiver_queue_size`, `inputs["orders"].regex`, `inputs["orders"].serde_class`},
+			local:  []string{`inputs["orders"].extra["poolMessages"]`, `inputs["orders"].receiver_queue_size`, `inputs["orders"].regex`, `inputs["orders"].serde_class`},
+			pulsar: []string{`inputs["orders"].extra["poolMessages"]`},
 		},
 		"Producing": {
 			base: validFunction,
@@ -83,7 +84,7 @@ func TestHonour(t *testing.T) {
 		"DeadLetterPlace": {base: validSink, edit: func(c *Component) { c.DeadLetterTopic = "non-persistent://a/b/c" }, local: []string{"dead_letter_topic"}, pulsar: []string{"builtin", "dead_letter_topic"}},
 		"SinkTimeout":     {base: validSink, edit: func(c *Component) { c.TimeoutMs = new(int64(5)) }, local: []string{"timeout_ms"}, pulsar: []string{"builtin"}},
 		"LogTopic":        {base: validFunction, edit: func(c *Component) { c.LogTopic = "logs" }, local: []string{"log_topic"}},
-		"Extra":           {base: validFunction, edit: func(c *Component) { c.Extra = map[string]JSON{"windowConfig": "{}"} }, local: []string{`extra["windowConfig"]`}},
+		"Extra":           {base: validFunction, edit: func(c *Component) { c.Extra = map[string]JSON{"windowConfig": "{}"} }, local: []string{`extra["windowConfig"]`}, pulsar: []string{`extra["windowConfig"]`}},
 		"Resources": {
 			base:  validFunction,
 			edit:  func(c *Component) { c.Resources = &Resources{CPU: "1", Memory: "1Gi", Disk: "1Gi"} },
@@ -158,7 +159,7 @@ func TestR8EverySettingHasARow(t *testing.T) {
 	t.Parallel()
 	var patterns []Path
 	patternsOf(reflect.TypeFor[Component](), "", &patterns)
-	if len(patterns) < 50 {
+	if len(patterns) < 60 {
 		t.Fatalf("only %d settings were found", len(patterns))
 	}
 	for _, platform := range []Platform{PlatformLocal, PlatformPulsar, PlatformRunner} {
@@ -178,24 +179,6 @@ func TestR8EverySettingHasARow(t *testing.T) {
 		if (row.Refusal == "") != (row.Hint == "") {
 			t.Errorf("the row for %s has a refusal without a hint, or the reverse", row.Path)
 		}
-	}
-}
-
-func patternsOf(t reflect.Type, at Path, found *[]Path) {
-	switch t.Kind() {
-	case reflect.Pointer:
-		patternsOf(t.Elem(), at, found)
-	case reflect.Struct:
-		for _, field := range fieldsOf(t) {
-			patternsOf(field.typ, at.Field(field.name), found)
-		}
-	case reflect.Map:
-		*found = append(*found, at+"[*]")
-		if t.Elem().Kind() == reflect.Struct {
-			patternsOf(t.Elem(), at+"[*]", found)
-		}
-	default:
-		*found = append(*found, at)
 	}
 }
 

@@ -49,7 +49,7 @@ func (f findings) attempts(c Component) {
 func (f findings) pathOf(c Component) {
 	effectively := c.ProcessingGuarantees == EffectivelyOnce
 	if effectively && c.DataPath == CompatiblePath {
-		f.field("data_path").fail("effectively_once numbers what it writes by the entries it reads, and only the entry path knows them.",
+		f.field("data_path").fail(onceByMessages,
 			`Leave it out, or use processing_guarantees = "atleast_once".`)
 	}
 	for _, need := range compatibleNeeds(c, nil) {
