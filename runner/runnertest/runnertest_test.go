@@ -21,6 +21,26 @@ func TestMemorySourceConforms(t *testing.T) {
 	})
 }
 
+func TestHandLaneConforms(t *testing.T) {
+	runnertest.SourceSuite(t, runnertest.SourceHarness{
+		NacksSoon: true,
+		New: func(_ *testing.T, values [][]byte) pipeline.Source {
+			lane := runnertest.NewLane("memory")
+			for i, v := range values {
+				lane.Add(pipeline.Message{Topic: "memory", Value: v, Position: pipeline.Numbered(int64(i))})
+			}
+			return handSource{lane: &runnertest.HandLane{MemoryLane: lane}}
+		},
+	})
+}
+
+type handSource struct{ lane pipeline.Lane }
+
+func (s handSource) Open(context.Context) ([]pipeline.Lane, error) {
+	return []pipeline.Lane{s.lane}, nil
+}
+func (s handSource) Close(context.Context) error { return nil }
+
 func TestMemorySinkConforms(t *testing.T) {
 	var latest *runnertest.MemorySink
 	runnertest.SinkSuite(t, runnertest.SinkHarness{
@@ -30,6 +50,26 @@ func TestMemorySinkConforms(t *testing.T) {
 			return latest
 		},
 		Written: func(*testing.T) []pipeline.Message { return latest.Messages() },
+	})
+}
+
+func TestAsyncSinkConforms(t *testing.T) {
+	var latest *runnertest.MemorySink
+	runnertest.SinkSuite(t, runnertest.SinkHarness{
+		Properties: true,
+		New: func(*testing.T) pipeline.Sink {
+			latest = &runnertest.MemorySink{Before: func(_ int, out []pipeline.Message) (int, error) {
+				for i, m := range out {
+					if string(m.Value) == "refused" {
+						return i, &pipeline.MessageError{Err: errors.New("asked to refuse")}
+					}
+				}
+				return len(out), nil
+			}}
+			return &runnertest.AsyncSink{MemorySink: latest}
+		},
+		Written: func(*testing.T) []pipeline.Message { return latest.Messages() },
+		Refused: func() pipeline.Message { return pipeline.Message{Value: []byte("refused")} },
 	})
 }
 

@@ -3,6 +3,7 @@ package runnertest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -12,7 +13,8 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
-// SinkSuite checks the contract of pipeline.Sink.
+// SinkSuite checks the contract of pipeline.Sink, and of pipeline.Asynchronous where the
+// sink is.
 func SinkSuite(t *testing.T, h SinkHarness) {
 	cases := map[string]func(*testing.T, SinkHarness){
 		"WritesInOrder":          writesInOrder,
@@ -24,6 +26,7 @@ func SinkSuite(t *testing.T, h SinkHarness) {
 		"RefusesWhenClosed":      refusesClosed,
 		"ReportsPrefixCancelled": reportsPrefix,
 	}
+	maps.Copy(cases, sendCases())
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) { run(t, h) })
 	}

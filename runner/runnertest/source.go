@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"testing"
 
@@ -25,6 +26,7 @@ func SourceSuite(t *testing.T, h SourceHarness) {
 		"GivesUnsettledAgain":    givesAgain,
 		"RefusesForeignBatch":    refusesForeign,
 	}
+	maps.Copy(cases, holdCases())
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) { run(t, h) })
 	}

@@ -18,6 +18,8 @@ type SourceHarness struct {
 	// Again returns another source over the place of the latest New, as a restarted
 	// instance would open it. Nil: the source keeps no position.
 	Again func(t *testing.T) pipeline.Source
+	// NacksSoon says that a negative acknowledgement by hand brings a message again at once.
+	NacksSoon bool
 	// Finite sources end with io.EOF after the last message; others block.
 	Finite bool
 }
@@ -41,4 +43,6 @@ type SinkHarness struct {
 	Written func(t *testing.T) []pipeline.Message
 	// Properties says that key, properties and event time are kept.
 	Properties bool
+	// Refused is a message that the sink can never write. Nil: none is tried.
+	Refused func() pipeline.Message
 }

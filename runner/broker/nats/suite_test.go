@@ -95,6 +95,7 @@ func TestSourceConforms(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			number, options := 0, nats.SourceOptions{}
 			runnertest.SourceSuite(t, runnertest.SourceHarness{
+				NacksSoon: true,
 				New: func(t *testing.T, values [][]byte) pipeline.Source {
 					number++
 					topic := topicName(number) + string(mode)
@@ -120,5 +121,6 @@ func TestSinkConforms(t *testing.T) {
 			return newSink(t, nats.SinkOptions{Broker: b, Output: wire.Output{Topic: topicName(number)}})
 		},
 		Written: func(t *testing.T) []pipeline.Message { return stored(t, b, topicName(number)) },
+		Refused: func() pipeline.Message { return pipeline.Message{Value: make([]byte, 16<<20)} },
 	})
 }
