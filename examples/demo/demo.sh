@@ -3,7 +3,12 @@
 # typed. `make demo` builds what it needs and sets BIN, the folder of the binaries.
 # It works in a folder of its own with a data directory of its own, leaves nothing
 # running, and fails when a step does not do what it should.
+#
+# With DEMO_ON=pulsar (`make demo-pulsar`) the streams are on the Pulsar that PULSAR_URL and
+# PULSAR_ADMIN_URL name, in a namespace of the demo's own: the provider block differs,
+# and the commands say where to look.
 set -euo pipefail
+: "${DEMO_ON:=embedded}"
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -13,7 +18,18 @@ terraform=${TERRAFORM:-$(command -v terraform || command -v tofu || true)}
 
 demo=$(mktemp -d "${TMPDIR:-/tmp}/fmdemo.XXXXXX")
 log=$demo/step.log
-trap 'status=$?; functionmesh local reset --force >/dev/null 2>&1 || true; rm -rf "$demo"; exit $status' EXIT
+# On a Pulsar everything is in a namespace that is made here and taken away again.
+in= at= namespace=
+admin() { # the token goes by a pipe, where no list of processes shows it
+  curl -sS -f -X "$1" ${PULSAR_CA_FILE:+--cacert "$PULSAR_CA_FILE"} \
+    --config <([ -z "${PULSAR_TOKEN_FILE:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$(cat "$PULSAR_TOKEN_FILE")") \
+    "${PULSAR_ADMIN_URL%/}/admin/v2/namespaces/public/$2"
+}
+forget() {
+  [ -z "$namespace" ] && return
+  admin DELETE "$namespace?force=true" >/dev/null 2>&1 || echo "The namespace public/$namespace is left on the Pulsar: remove it with pulsar-admin." >&2
+}
+trap 'status=$?; functionmesh local reset --force >/dev/null 2>&1 || true; forget; rm -rf "$demo"; exit $status' EXIT
 trap 'exit 130' INT TERM
 
 bold=; plain=
@@ -22,6 +38,16 @@ TIMEFORMAT='  (%R s)'
 
 say() { printf '\n%s\n' "${bold}$*${plain}"; }
 fail() { printf '\nThe demo failed: %s\n' "$*" >&2; exit 1; }
+
+if [ "$DEMO_ON" = pulsar ]; then
+  : "${PULSAR_URL:?names no brokers, such as pulsar://localhost:6650}" "${PULSAR_ADMIN_URL:?names no REST API, such as http://localhost:8080}"
+  fresh=functionmesh-demo-$$
+  admin PUT "$fresh" || fail "the namespace public/$fresh cannot be made on $PULSAR_ADMIN_URL"
+  namespace=$fresh
+  in=" --namespace $namespace"
+  at="$in --pulsar \$PULSAR_URL${PULSAR_TOKEN_FILE:+ --token-file \$PULSAR_TOKEN_FILE}${PULSAR_CA_FILE:+ --ca-file \$PULSAR_CA_FILE}"
+  export PULSAR_URL PULSAR_ADMIN_URL
+fi
 
 # run EXPECTED-EXIT-CODE 'command': prints the command, runs it, shows and keeps its output.
 run() {
@@ -49,7 +75,15 @@ export PATH=$demo/bin:$PATH TF_CLI_CONFIG_FILE=$demo/cli.tfrc FUNCTIONMESH_DATA_
 export TF_IN_AUTOMATION=1 TF_CLI_ARGS=-no-color CHECKPOINT_DISABLE=1
 cd "$demo/project"
 cp "$here/main.tf" .
+if [ "$DEMO_ON" = pulsar ]; then
+  awk -v namespace="$namespace" '/^  local = / { print "  local     = {} # instances run on this machine"; print "  pulsar    = {} # streams are where PULSAR_URL and PULSAR_ADMIN_URL say"; print "  namespace = \"" namespace "\""; next } 1' "$here/main.tf" >main.tf
+fi
 head -n 200 "$top/LICENSE" >lines.txt
+
+if [ "$DEMO_ON" = pulsar ]; then
+  say "The mesh of the first demo; only the provider block is another"
+  run 1 "diff $here/main.tf main.tf"
+fi
 
 say "The provider, its embedded platform and one function, built from source"
 run 0 "(cd $top/examples/functions/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o $demo/project/exclaim.wasm ./exclaim)"
@@ -62,13 +96,13 @@ expect "3 to add, 0 to change, 0 to destroy"
 say "Apply: topics, and a mesh of two functions that is ready when this returns"
 run 0 "terraform apply -input=false -auto-approve"
 expect "3 added"
-run 0 "functionmesh mesh status exclaim"
+run 0 "functionmesh mesh status exclaim$in"
 expect "mesh exclaim: 2/2 instances ready"
 
 say "Real text through it"
-run 0 "functionmesh topic produce lines --file lines.txt"
+run 0 "functionmesh topic produce lines --file lines.txt$at"
 expect "produced 200 messages"
-run 0 "functionmesh topic consume shouted --from earliest -n 200 --timeout 60s >shouted.txt; head -n 3 shouted.txt; wc -l <shouted.txt"
+run 0 "functionmesh topic consume shouted --from earliest -n 200 --timeout 60s$at >shouted.txt; head -n 3 shouted.txt; wc -l <shouted.txt"
 expect "Apache License!!"
 sed 's/$/!!/' lines.txt | sort >want.txt
 sort shouted.txt | cmp -s want.txt - || fail "shouted is not the 200 lines with two exclamation marks each"
@@ -78,7 +112,7 @@ run 0 "terraform plan -input=false -detailed-exitcode"
 expect "No changes."
 
 say "Drift: somebody edits a function behind Terraform's back"
-run 0 "functionmesh function scale exclaim-louder 2"
+run 0 "functionmesh function scale exclaim-louder 2$in"
 run 2 "terraform plan -input=false -detailed-exitcode"
 expect "0 to add, 1 to change, 0 to destroy"
 grep -Eq 'parallelism +=? *2 -> 1' "$log" || fail "the plan does not show parallelism 2 -> 1"
@@ -91,7 +125,12 @@ expect "No changes."
 say "Destroy: nothing is left"
 run 0 "terraform destroy -input=false -auto-approve"
 expect "3 destroyed"
-run 0 "functionmesh function list"
+if [ "$DEMO_ON" = pulsar ]; then
+  run 1 "functionmesh function list$in" # not even the namespace is known here any more
+  expect "does not exist"
+else
+  run 0 "functionmesh function list"
+fi
 pid=$(functionmesh local status -o json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
 run 0 "functionmesh local down"
 run 1 "functionmesh local status"

@@ -214,7 +214,11 @@ func (c *topics) Delete(ctx context.Context, have engine.Observed[spec.Topic], o
 	if partitions(have.Spec) > 0 {
 		part = "partitions"
 	}
-	return c.remove(ctx, topicPath(topicKey(have.Spec), part), opts)
+	err := c.remove(ctx, topicPath(topicKey(have.Spec), part), opts)
+	if err != nil && strings.Contains(err.Error(), "connected producers/consumers") {
+		return &engine.Error{Class: engine.Conflict, Err: err, Hint: "End whoever reads or writes it first"}
+	}
+	return err
 }
 
 // List implements engine.Lister.

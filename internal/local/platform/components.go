@@ -75,7 +75,7 @@ func (c *componentClient) Observe(ctx context.Context, key engine.Key) (engine.O
 		return c.observed(r, true), err
 	}
 	if err == nil {
-		err = c.p.checkNamespace(key.Tenant, key.Namespace)
+		err = c.p.checkInhabited(key.Tenant, key.Namespace)
 	}
 	return c.observed(r, false), err
 }
@@ -87,7 +87,7 @@ func (c *componentClient) List(ctx context.Context, in engine.Key) ([]engine.Obs
 	}
 	all, err := c.p.Store.Components.All(store.Key(string(c.kind), in.Tenant, in.Namespace) + "/")
 	if err == nil && len(all) == 0 {
-		err = c.p.checkNamespace(in.Tenant, in.Namespace)
+		err = c.p.checkInhabited(in.Tenant, in.Namespace)
 	}
 	if err != nil {
 		return nil, err
@@ -139,6 +139,19 @@ func (p *Platform) checkParent(r store.Component) error {
 		return nil
 	}
 	return p.checkNamespace(r.Spec.Tenant, r.Spec.Namespace)
+}
+
+// checkInhabited is NotFound unless the namespace exists, or holds components whose
+// streams are on the Pulsar that it belongs to.
+func (p *Platform) checkInhabited(tenant, namespace string) error {
+	err := p.checkNamespace(tenant, namespace)
+	if !engine.Is(err, engine.NotFound) {
+		return err
+	}
+	if there, listed := p.componentsIn(tenant, namespace); listed != nil || len(there) > 0 {
+		return listed
+	}
+	return err
 }
 
 // checked returns the spec with its parents named, or everything that is wrong with it.
