@@ -35,7 +35,7 @@ type Client struct {
 // New checks the broker's settings and makes a client without any network call. Files
 // are not read yet.
 func New(broker wire.Broker, options Options) (*Client, error) {
-	if err := checkBroker(broker); err != nil {
+	if err := checkBroker(broker, options); err != nil {
 		return nil, err
 	}
 	parsed, err := parseService(broker.URL)
@@ -44,7 +44,7 @@ func New(broker wire.Broker, options Options) (*Client, error) {
 	}
 	c := &Client{
 		broker: broker, options: options.defaulted(), service: parsed,
-		secrets: secrets{broker: broker}, slots: map[target]*slot{},
+		secrets: secrets{broker: broker, other: options.Credentials}, slots: map[target]*slot{},
 	}
 	c.context, c.cancel = context.WithCancel(context.Background())
 	return c, nil

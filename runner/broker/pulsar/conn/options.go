@@ -16,6 +16,7 @@ type Options struct {
 	DialTimeout    time.Duration // of one connection with its handshakes; 0: 10 s
 	RequestTimeout time.Duration // of one answer, where the context has no earlier deadline; 0: 30 s
 	Patience       time.Duration // how long Connect and Partitions go on over brokers that do not answer; 0: 2 min
+	Credentials    Credentials   // instead of the broker's settings (OAuth2, for instance); nil: those
 }
 
 // The default patience is several times the 30 s after which a cluster notices, by
@@ -98,11 +99,11 @@ func parseHost(host, port string) (string, error) {
 }
 
 // checkBroker refuses settings that this package cannot honour or that contradict.
-func checkBroker(b wire.Broker) error {
+func checkBroker(b wire.Broker, o Options) error {
 	switch {
 	case b.Kind != "" && b.Kind != "pulsar":
 		return setting("kind", "%q is no Pulsar", b.Kind)
-	case b.OAuth2 != nil:
+	case b.OAuth2 != nil && o.Credentials == nil:
 		return setting("oauth2", "needs the compatible data path")
 	case b.User != "" || b.Password != "":
 		return setting("user", "a Pulsar takes token, token_file or a certificate")

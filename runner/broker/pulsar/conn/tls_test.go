@@ -181,3 +181,27 @@ func TestClientCertificateRotates(t *testing.T) {
 		t.Error("connected without a certificate")
 	}
 }
+
+// A configuration for all handshakes verifies the chain, and nothing else.
+func TestAnyHostTLS(t *testing.T) {
+	ours, other := newAuthority(t), newAuthority(t)
+	for name, tc := range map[string]struct {
+		shown tls.Certificate
+		fails bool
+	}{
+		"ItsHost":        {ours.pair(""), false},
+		"OtherHost":      {ours.pair("broker.example.com"), false},
+		"OtherAuthority": {other.pair(""), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broker := secured(t, &tls.Config{Certificates: []tls.Certificate{tc.shown}})
+			c, err := tls.Dial("tcp", broker.address, conn.AnyHostTLS(wire.Broker{CAFile: ours.file}))
+			if err == nil {
+				_ = c.Close()
+			}
+			if (err != nil) != tc.fails {
+				t.Errorf("dial: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,178 @@
+package compatible
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	pulsario "github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/apache/pulsar-client-go/pulsar/crypto"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+const (
+	dialTimeout    = 10 * time.Second
+	requestTimeout = 30 * time.Second
+	// memoryLimit bounds what receiver queues, or pending messages, of one client hold.
+	memoryLimit = 64 << 20
+)
+
+var (
+	errClosed     = errors.New("closed")
+	errPassedOver = pulsar.ErrPassedOver
+)
+
+// Delivery.Guarantee's words.
+const (
+	atMostOnce      = "atmost_once"
+	effectivelyOnce = "effectively_once"
+)
+
+// client is Pulsar's own, and beside it our connections: they answer what that one does
+// not offer (topics of a namespace) or answers poorly (why a broker refuses us).
+type client struct {
+	pulsario.Client
+	ask *conn.Client
+}
+
+func newClient(b wire.Broker, logger *slog.Logger, report func(error)) (*client, error) {
+	credentials, err := authentication(b)
+	if err != nil {
+		return nil, err
+	}
+	options := conn.Options{Logger: logger}
+	if b.OAuth2 != nil {
+		options.Credentials = asked(credentials)
+	}
+	c := &client{}
+	if c.ask, err = conn.New(b, options); err != nil {
+		return nil, classed(err)
+	}
+	o := pulsario.ClientOptions{
+		URL: b.URL, ConnectionTimeout: dialTimeout, OperationTimeout: requestTimeout,
+		Authentication: credentials, ListenerName: b.ListenerName, MemoryLimitBytes: memoryLimit,
+		TLSTrustCertsFilePath: b.CAFile, TLSCertificateFile: b.CertFile, TLSKeyFilePath: b.KeyFile,
+		TLSAllowInsecureConnection: b.Insecure, TLSValidateHostname: !b.Insecure,
+		Logger: newLogger(logger, report), MetricsRegisterer: prometheus.NewRegistry(),
+	}
+	if b.AnyHostname && !b.Insecure {
+		o.TLSConfig = conn.AnyHostTLS(b)
+	}
+	if c.Client, err = pulsario.NewClient(o); err != nil {
+		return nil, errors.Join(classed(err), c.ask.Close())
+	}
+	return c, nil
+}
+
+func (c *client) close() error {
+	c.Close()
+	return c.ask.Close()
+}
+
+// authentication is nil for a broker that asks for none. Files are read at every use.
+func authentication(b wire.Broker) (auth.Provider, error) {
+	switch {
+	case b.OAuth2 != nil:
+		p, err := auth.NewAuthenticationOAuth2WithParams(map[string]string{
+			auth.ConfigParamType: auth.ConfigParamTypeClientCredentials, auth.ConfigParamIssuerURL: b.OAuth2.IssuerURL,
+			auth.ConfigParamAudience: b.OAuth2.Audience, auth.ConfigParamScope: b.OAuth2.Scope,
+			auth.ConfigParamKeyFile: keyFile(b.OAuth2.KeyFile),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("oauth2: %w", err)
+		}
+		if err := p.Init(); err != nil {
+			return nil, fmt.Errorf("oauth2: %w", err)
+		}
+		return p, nil
+	case b.Token != "":
+		return auth.NewAuthenticationToken(b.Token), nil
+	case b.TokenFile != "":
+		return auth.NewAuthenticationTokenFromSupplier(func() (string, error) {
+			content, err := os.ReadFile(b.TokenFile)
+			return strings.TrimSpace(string(content)), err
+		}), nil
+	case b.CertFile != "":
+		return auth.NewAuthenticationTLS(b.CertFile, b.KeyFile), nil
+	default:
+		return auth.NewAuthDisabled(), nil
+	}
+}
+
+func keyFile(path string) string {
+	if strings.Contains(path, "://") || strings.HasPrefix(path, "data:") {
+		return path
+	}
+	return "file://" + path
+}
+
+// asked lets our own connections use what the client's way of authentication gives.
+func asked(p auth.Provider) conn.Credentials {
+	return func() (string, []byte, error) {
+		data, err := p.GetData()
+		return p.Name(), data, err
+	}
+}
+
+// classed makes what no retry can help a *pipeline.TerminalError.
+func classed(err error) error {
+	if reason, ok := conn.Terminal(err); ok {
+		return &pipeline.TerminalError{Reason: reason, Err: err}
+	}
+	return err
+}
+
+func invalid(format string, args ...any) error {
+	return &pipeline.TerminalError{Reason: "InvalidConfig", Err: fmt.Errorf(format, args...)}
+}
+
+func decryption(c *wire.Crypto) (*pulsario.MessageDecryptionInfo, error) {
+	if c == nil {
+		return nil, nil //nolint:nilnil // nil is the client's word for none
+	}
+	action, ok := map[string]int{
+		"": crypto.ConsumerCryptoFailureActionFail, "fail": crypto.ConsumerCryptoFailureActionFail,
+		"discard": crypto.ConsumerCryptoFailureActionDiscard, "consume": crypto.ConsumerCryptoFailureActionConsume,
+	}[strings.ToLower(c.Failure)]
+	if !ok {
+		return nil, invalid("crypto.failure: %q is not fail, discard or consume", c.Failure)
+	}
+	return &pulsario.MessageDecryptionInfo{
+		KeyReader: crypto.NewFileKeyReader(c.PublicKeyFile, c.PrivateKeyFile), ConsumerCryptoFailureAction: action,
+	}, nil
+}
+
+func encryption(c *wire.Crypto) (*pulsario.ProducerEncryptionInfo, error) {
+	if c == nil {
+		return nil, nil //nolint:nilnil // nil is the client's word for none
+	}
+	action, ok := map[string]int{
+		"": crypto.ProducerCryptoFailureActionFail, "fail": crypto.ProducerCryptoFailureActionFail,
+		"send": crypto.ProducerCryptoFailureActionSend,
+	}[strings.ToLower(c.Failure)]
+	switch {
+	case !ok:
+		return nil, invalid("crypto.failure: %q is neither fail nor send", c.Failure)
+	case len(c.Keys) == 0:
+		return nil, invalid("crypto.keys: missing: name the keys to encrypt with")
+	}
+	return &pulsario.ProducerEncryptionInfo{
+		KeyReader: crypto.NewFileKeyReader(c.PublicKeyFile, c.PrivateKeyFile), Keys: c.Keys, ProducerCryptoFailureAction: action,
+	}, nil
+}
+
+func orDiscard(logger *slog.Logger) *slog.Logger {
+	if logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return logger
+}
