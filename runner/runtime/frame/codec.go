@@ -2,6 +2,7 @@ package frame
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
@@ -30,6 +31,27 @@ func (c Codec) AppendBatch(dst []byte, id uint64, in []pipeline.Message) []byte 
 		return appendValues(append(dst, 0), in)
 	}
 	return appendMetas(appendValues(append(dst, hasMetas), in), in)
+}
+
+// Place is where in shared memory a payload lies.
+type Place struct{ Offset, Length uint32 }
+
+// End is where it ends.
+func (p Place) End() uint64 { return uint64(p.Offset) + uint64(p.Length) }
+
+// AppendPlace appends the payload of a BATCH_AT frame.
+func AppendPlace(dst []byte, p Place) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(dst, p.Offset), p.Length)
+}
+
+// DecodePlace reads the payload of a RESULTS_AT frame.
+func DecodePlace(payload []byte) (Place, error) {
+	c := cursor{b: payload}
+	p := Place{Offset: c.u32(), Length: c.u32()}
+	if c.bad || len(c.b) != 0 {
+		return p, fmt.Errorf("%w: place of %d bytes", ErrMalformed, len(payload))
+	}
+	return p, nil
 }
 
 func appendLen(dst []byte, n int) []byte {

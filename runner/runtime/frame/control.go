@@ -43,6 +43,9 @@ type Start struct {
 	// From protocol 2 on.
 	Manual bool `json:"manual,omitempty"` // user code acknowledges by itself
 	Log    bool `json:"log,omitempty"`    // records of the logger are wanted in frames too
+	// Bytes of memory that descriptor 5 shares; 0: none. The first half is for batches,
+	// the second for results: those of a batch at offset x go to x behind its middle.
+	Shared int64 `json:"shared,omitempty"`
 }
 
 // Topic is a full topic name and the label of its schema: "", bytes, string or json.
@@ -61,6 +64,7 @@ type Limits struct {
 // Ready answers Start.
 type Ready struct {
 	Batch      bool `json:"batch,omitempty"`       // user code takes whole batches, so the time limit is n times the limit of one
+	Shared     bool `json:"shared,omitempty"`      // the worker sees the shared memory
 	ValuesOnly bool `json:"values_only,omitempty"` // user code sees nothing but values, so that nothing else need be sent
 }
 

@@ -26,6 +26,9 @@
 //	8 PROGRESS  worker -> instance  u64 batch id, u32 index of the message at work; sent
 //	                                every quarter of the time limit when START sets one
 //	9 LOG       worker -> instance  u64 batch id, log: records that do not wait for their batch
+//	10 BATCH_AT    instance -> worker  u32 offset, u32 length: a BATCH payload in the shared memory
+//	11 RESULTS_AT  worker -> instance  likewise; in the second half of that memory, as far behind
+//	                                   its middle as the batch is behind the start
 //
 // The worker speaks first. A BATCH may be sent before the one before it is answered;
 // answers come in the order of batches. A module has no frames: functionmesh_start takes

@@ -21,6 +21,8 @@ const (
 	TypeStop
 	TypeProgress
 	TypeLog
+	TypeBatchAt
+	TypeResultsAt
 )
 
 // DefaultMaxFrame bounds a frame in both directions unless the instance sets another

@@ -44,6 +44,8 @@ type Functions struct {
 	tail    *guard.Tail
 	pool    sync.Pool // of *frame.Results
 	id      atomic.Uint64
+	slots   chan int // not in use
+	shared  *shared  // nil: everything goes through the pipes
 
 	mu     sync.Mutex // guards what follows
 	worker *worker    // nil: none runs, the next call starts one
@@ -65,9 +67,14 @@ func New(ctx context.Context, o Options) (*Functions, error) {
 	o.Start.File = o.File
 	o.Start.Limits = frame.Limits{CallTimeoutMs: o.Timeout.Milliseconds(), MaxFrameBytes: frame.DefaultMaxFrame}
 	o.Start.Log = o.Records != nil
-	f := &Functions{opts: o, command: command, tail: guard.NewTail(o.Log), wait: newBackoff()}
+	f := &Functions{opts: o, command: command, tail: guard.NewTail(o.Log), wait: newBackoff(), slots: make(chan int, slots)}
+	f.release(slots)
+	if f.shared, err = newShared(); err == nil {
+		f.opts.Start.Shared = sharedBytes
+	}
 	f.worker, err = f.launch(ctx)
 	if err != nil {
+		f.unmap(ctx)
 		return nil, err
 	}
 	return f, nil
@@ -87,12 +94,17 @@ func (f *Functions) ForLane(context.Context, int) (pipeline.Function, error) {
 // Close asks the worker to end and ends it when ctx ends first.
 func (f *Functions) Close(ctx context.Context) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	if f.closed {
+		f.mu.Unlock()
+		return nil
+	}
 	f.closed = true
 	if f.worker != nil {
 		f.worker.close(ctx)
 		f.worker = nil
 	}
+	f.mu.Unlock()
+	f.unmap(ctx) // after the calls that the closed worker let go
 	return nil
 }
 
@@ -134,19 +146,21 @@ func (l *lane) Close(context.Context) error { return nil }
 // set the guilty message of a batch is being looked for.
 func (l *lane) call(ctx context.Context, in []pipeline.Message, isolating bool) ([]pipeline.Result, error) {
 	f := l.functions
+	slot, err := f.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { f.slots <- slot }()
 	for {
 		w, err := f.ensure(ctx)
 		if err != nil {
 			return nil, err
 		}
-		id := f.id.Add(1)
-		dst, start := frame.Begin(l.buf[:0], frame.TypeBatch)
-		l.buf = frame.Finish(w.codec.AppendBatch(dst, id, in), start)
-		if size := len(l.buf); size > frame.DefaultMaxFrame {
-			l.buf = nil
-			return nil, guard.TooLarge(size)
+		r := &request{id: f.id.Add(1), messages: in, limit: f.opts.Timeout, done: make(chan struct{})}
+		if err := l.encode(w, r, slot); err != nil {
+			return nil, err
 		}
-		results, err := w.exchange(ctx, &request{id: id, frame: l.buf, messages: in, limit: f.opts.Timeout, done: make(chan struct{})})
+		results, err := w.exchange(ctx, r)
 		switch {
 		case errors.Is(err, errLost):
 			l.buf = nil // may still be on its way into a pipe that nobody reads
@@ -162,6 +176,31 @@ func (l *lane) call(ctx context.Context, in []pipeline.Message, isolating bool) 
 			return results.Results, nil
 		}
 	}
+}
+
+// encode makes the frame of a request, and its payload in shared memory where the
+// worker sees that and it fits.
+func (l *lane) encode(w *worker, r *request, slot int) error {
+	dst, start := l.buf[:0], 0
+	if w.shared != nil {
+		place := w.shared.batch(slot)
+		payload := w.codec.AppendBatch(place[:0], r.id, r.messages)
+		if len(payload) <= len(place) {
+			dst, start = frame.Begin(dst, frame.TypeBatchAt)
+			at := frame.Place{Offset: uint32(slot * slotBytes), Length: uint32(len(payload))} //nolint:gosec // far below 4 GiB
+			l.buf = frame.Finish(frame.AppendPlace(dst, at), start)
+			r.frame = l.buf
+			return nil
+		}
+	}
+	dst, start = frame.Begin(dst, frame.TypeBatch)
+	l.buf = frame.Finish(w.codec.AppendBatch(dst, r.id, r.messages), start)
+	r.frame = l.buf
+	if size := len(l.buf); size > frame.DefaultMaxFrame {
+		l.buf = nil
+		return guard.TooLarge(size)
+	}
+	return nil
 }
 
 // worked ends a row of deaths.

@@ -169,6 +169,9 @@ func (w *worker) handshake(ctx context.Context, start frame.Start) error {
 	}
 	w.batch = ready.Batch
 	w.codec = frame.Codec{Version: version}.Ready(ready)
+	if ready.Shared {
+		w.shared = w.offer
+	}
 	return nil
 }
 

@@ -45,6 +45,8 @@ type worker struct {
 	room   int      // bytes that the pipe to the worker takes without waiting
 	batch  bool     // user code takes whole batches
 	codec  frame.Codec
+	shared *shared // nil: the worker does not see any
+	offer  *shared
 	pid    int
 	pool   *sync.Pool // of *frame.Results
 	logs   func(payload []byte, messages func(id uint64) []pipeline.Message) error
@@ -85,10 +87,13 @@ func (f *Functions) spawn() (*worker, error) {
 	cmd.Dir = f.opts.WorkDir
 	cmd.Stdout, cmd.Stderr = f.tail, f.tail
 	cmd.ExtraFiles = []*os.File{childIn, childOut}
+	if f.shared != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f.shared.file)
+	}
 	cmd.WaitDelay = pipeGrace
 	isolate(cmd)
 	w := &worker{
-		in: in, out: out, room: enlarge(in, pipeBytes), pool: &f.pool, logs: f.logged, cancel: cancel,
+		in: in, out: out, room: enlarge(in, pipeBytes), offer: f.shared, pool: &f.pool, logs: f.logged, cancel: cancel,
 		frames: make(chan received, 4), exited: make(chan struct{}), sending: make(chan struct{}, 1),
 	}
 	enlarge(out, pipeBytes)
@@ -156,7 +161,26 @@ func (w *worker) receive() received {
 		return received{kind: kind, results: results, err: frame.ReadPayload(w.out, results.Receive(n))}
 	}
 	payload := make([]byte, n)
-	return received{kind: kind, payload: payload, err: frame.ReadPayload(w.out, payload)}
+	err = frame.ReadPayload(w.out, payload)
+	if err != nil || kind != frame.TypeResultsAt {
+		return received{kind: kind, payload: payload, err: err}
+	}
+	return w.fetch(payload)
+}
+
+// fetch copies results out of the shared memory.
+func (w *worker) fetch(payload []byte) received {
+	place, err := frame.DecodePlace(payload)
+	if err != nil {
+		return received{err: err}
+	}
+	there, err := w.offer.results(place)
+	if err != nil {
+		return received{err: err}
+	}
+	results := w.results()
+	copy(results.Receive(len(there)), there)
+	return received{kind: frame.TypeResults, results: results}
 }
 
 func (w *worker) results() *frame.Results {

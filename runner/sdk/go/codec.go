@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 )
 
 const (
@@ -18,6 +19,10 @@ const (
 	typeStop     = 7
 	typeProgress = 8
 	typeLog      = 9
+
+	typeBatchAt   = 10
+	typeResultsAt = 11
+	slots         = 2 // of the shared memory
 )
 
 const (
@@ -202,8 +207,26 @@ type encoder struct {
 	n      int // of results so far
 	of     int
 	buf    []byte
-	kinds  []byte // in buf
+	placed []byte // where it should be; nil: anywhere
+	own    []byte // the buffer where there is no other place
 	bodies int    // where they begin
+}
+
+// place is where the next results go; nil: into memory of the encoder's own.
+func (e *encoder) place(b []byte) {
+	if !e.inPlace() {
+		e.own = e.buf
+	}
+	if e.placed = b; b == nil {
+		b = e.own
+	}
+	e.buf = b[:0]
+}
+
+// inPlace says whether the results are where place said: they leave it when they grow
+// too large.
+func (e *encoder) inPlace() bool {
+	return cap(e.placed) > 0 && cap(e.buf) > 0 && unsafe.SliceData(e.buf) == unsafe.SliceData(e.placed)
 }
 
 func (e *encoder) reset(id uint64, n, limit int) {

@@ -44,6 +44,7 @@ type start struct {
 	Version     string            `json:"version,omitempty"`
 	Manual      bool              `json:"manual,omitempty"`
 	Log         bool              `json:"log,omitempty"`
+	Shared      int64             `json:"shared,omitempty"`
 	UserConfig  json.RawMessage   `json:"user_config,omitempty"`
 	Secrets     map[string]string `json:"secrets,omitempty"`
 	Limits      struct {

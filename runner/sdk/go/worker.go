@@ -25,6 +25,9 @@ type worker struct {
 	in      io.Reader
 	head    [5]byte
 	payload []byte
+	place   []byte // frame of a place
+	offset  uint64 // of the results of the batch at work
+	shared  []byte // memory that the runner sees too; nil: none
 
 	watchParent func(ctx context.Context) // ends the process when the runner has died
 
@@ -62,7 +65,10 @@ func (w *worker) serve() error {
 		go w.reportProgress(ctx, time.Duration(limit)*time.Millisecond/4)
 	}
 	go w.watchParent(ctx)
-	if err := w.writeJSON(typeReady, map[string]bool{"batch": p.batch != nil, "values_only": p.value != nil}); err != nil {
+	if size := instance.info.Shared; size > 0 && p.version > 1 {
+		w.shared = mapShared(int(size))
+	}
+	if err := w.writeJSON(typeReady, map[string]bool{"batch": p.batch != nil, "values_only": p.value != nil, "shared": w.shared != nil}); err != nil {
 		return err
 	}
 	return w.loop()
@@ -78,22 +84,55 @@ func (w *worker) loop() error {
 		case typeStop:
 			return nil
 		case typeBatch:
-			if len(payload) >= 8 {
-				w.index.Store(0)
-				w.batch.Store(binary.BigEndian.Uint64(payload) + 1)
-			}
-			results, err := w.program.run(payload)
-			w.batch.Store(0)
-			if err != nil {
+			w.program.out.place(nil)
+			if err := w.answer(payload); err != nil {
 				return err
 			}
-			if err := w.writeFrame(results); err != nil {
+		case typeBatchAt:
+			if payload, err = w.batchAt(payload); err != nil {
+				return err
+			}
+			if err := w.answer(payload); err != nil {
 				return err
 			}
 		default:
 			return fmt.Errorf("unexpected frame type %d", t)
 		}
 	}
+}
+
+// batchAt is a batch in shared memory. Its results go to the same place of the half for
+// results.
+func (w *worker) batchAt(payload []byte) ([]byte, error) {
+	c := cursor{b: payload}
+	from, size := uint64(c.u32()), uint64(c.u32())
+	half := uint64(len(w.shared) / 2)
+	if c.bad || from+size > half {
+		return nil, errMalformed
+	}
+	room := half / slots
+	w.program.out.place(w.shared[half+from:][:0:room])
+	w.offset = half + from
+	return w.shared[from:][:size:size], nil
+}
+
+// answer runs one batch and sends its results.
+func (w *worker) answer(payload []byte) error {
+	if len(payload) >= 8 {
+		w.index.Store(0)
+		w.batch.Store(binary.BigEndian.Uint64(payload) + 1)
+	}
+	frame, err := w.program.run(payload)
+	w.batch.Store(0)
+	switch {
+	case err != nil:
+		return err
+	case !w.program.out.inPlace():
+		return w.writeFrame(frame)
+	}
+	place := appendLen(append(w.place[:0], 0, 0, 0, 9, typeResultsAt), int(w.offset)+frameLen) //nolint:gosec // far below 4 GiB
+	w.place = appendLen(place, len(frame)-frameLen)
+	return w.writeFrame(w.place)
 }
 
 // reportProgress tells the runner which message is at work, so that a call over its

@@ -454,7 +454,7 @@ class Sessions(unittest.TestCase):
             with self.subTest(text=text, inputs=inputs):
                 batch = "values2.bin" if want else "batch2.bin"
                 _, answers = self.run_code(text, "f", batch, protocol=2, inputs=inputs)
-                self.assertEqual(json.loads(answers[0][1].decode()), {"values_only": want})
+                self.assertEqual(json.loads(answers[0][1].decode()), {"values_only": want, "shared": False})
 
     def test_manual_and_log(self):
         code = """

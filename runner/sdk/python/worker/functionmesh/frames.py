@@ -6,7 +6,7 @@ import struct
 MIN_PROTOCOL, MAX_PROTOCOL = 1, 2
 SDK = "python/0.2.0"
 
-HELLO, START, READY, FAILED, BATCH, RESULTS, STOP, PROGRESS, LOG = range(1, 10)
+HELLO, START, READY, FAILED, BATCH, RESULTS, STOP, PROGRESS, LOG, BATCH_AT, RESULTS_AT = range(1, 12)
 
 NULL = 0xFFFFFFFF
 KIND_NONE, KIND_VALUE, KIND_OUTPUTS, KIND_ERROR = range(4)
@@ -246,6 +246,18 @@ def record(level, index, time_ms, text):
 def log(batch_id, records):
     """A whole LOG frame."""
     return frame(LOG, _COUNTERS.pack(batch_id, len(records)) + b"".join(records))
+
+
+def place(payload):
+    """Offset and length of a payload in shared memory."""
+    if len(payload) != _PAIR.size:
+        raise Malformed("place of %d bytes" % len(payload))
+    return _PAIR.unpack(payload)
+
+
+def at(kind, offset, length):
+    """A whole frame that names a place."""
+    return frame(kind, _PAIR.pack(offset, length))
 
 
 def results(batch_id, kinds, bodies, metrics):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import mmap
 import os
 import sys
 import threading
@@ -10,7 +11,8 @@ import traceback
 from functionmesh import context as contexts
 from functionmesh import frames, load, records, serde
 
-IN_FD, OUT_FD = 3, 4
+IN_FD, OUT_FD, SHARED_FD = 3, 4, 5
+SLOTS = 2
 NULL = frames.NULL
 
 
@@ -54,23 +56,39 @@ class Worker:
         except load.Failed as e:
             self.send(frames.FAILED, json.dumps({"reason": e.reason, "message": str(e)}).encode())
             return 1
-        self.send(frames.READY, json.dumps({"values_only": not self.needs_metas}).encode())
+        self.send(frames.READY, json.dumps({"values_only": not self.needs_metas, "shared": self.shared is not None}).encode())
         while True:
             got = frames.read_frame(self.source)
             if got is None or got[0] == frames.STOP:
                 return 0
-            if got[0] != frames.BATCH:
+            payload, to = got[1], None
+            if got[0] == frames.BATCH_AT and self.shared is not None:
+                offset, length = frames.place(payload)
+                payload, to = self.shared[offset : offset + length], len(self.shared) // 2 + offset
+            elif got[0] != frames.BATCH:
                 raise frames.Malformed("unexpected frame type %d" % got[0])
-            batch = frames.Batch(got[1], self.version)
+            batch = frames.Batch(payload, self.version)
             self.index, self.busy = 0, batch.id
             try:
                 parts = self.run(batch)
             finally:
                 self.busy = None
-            self.send_raw(frames.framed(frames.RESULTS, parts))
+            self.answer(parts, to)
+
+    def answer(self, parts, to):
+        """Sends results, through shared memory where the batch came so and they fit."""
+        if to is not None:
+            data = b"".join(parts)
+            if len(data) <= len(self.shared) // (2 * SLOTS):
+                self.shared[to : to + len(data)] = data
+                self.send_raw(frames.at(frames.RESULTS_AT, to, len(data)))
+                return
+            parts = [data]
+        self.send_raw(frames.framed(frames.RESULTS, parts))
 
     def start(self, start):
         self.version = start.get("protocol") or frames.MIN_PROTOCOL
+        self.shared = share(start.get("shared") or 0) if self.version > 1 else None
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().addHandler(handler)
@@ -198,6 +216,17 @@ class Worker:
             sent = os.write(self.target, data)
             while sent < len(data):
                 sent += os.write(self.target, memoryview(data)[sent:])
+
+
+def share(size):
+    """The memory that the runner shares, None where it does not or that cannot be."""
+    if not size:
+        return None
+    try:
+        os.set_inheritable(SHARED_FD, False)
+        return mmap.mmap(SHARED_FD, size)
+    except (OSError, ValueError):
+        return None
 
 
 def error_text(e):
