@@ -106,6 +106,10 @@ func (s *scene) finish(t *testing.T, flow *pulsartest.Flow, c setting) {
 
 func (s *scene) judge(t *testing.T, flow *pulsartest.Flow, c setting) {
 	t.Helper()
+	// The feeder is no part of what is judged: what it stored is.
+	if fed := s.server.Read(t, s.in, c.fill.Partitions, flow.Total()); fed.Lost()+fed.Duplicated > 0 {
+		t.Fatalf("the input itself is wrong: %s %v", fed, fed.Examples)
+	}
 	tally := flow.Tally(t)
 	t.Logf("%s", tally)
 	tally.Check(t, bounds(c.guarantee, c.mode))

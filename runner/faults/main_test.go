@@ -89,9 +89,11 @@ type setting struct {
 
 func newScene(t *testing.T, server *pulsartest.Server, c setting) *scene {
 	t.Helper()
+	// What is fed while a broker fails must be stored once, whatever the guarantee.
+	in := server.Namespace(t, pulsartest.Policies{Retention: true, Deduplication: true})
 	n := server.Namespace(t, pulsartest.Policies{Retention: true, Deduplication: c.guarantee == effectively})
 	s := &scene{server: server, namespace: n, fill: c.fill}
-	s.in, s.out, s.dead = n.Topic(t, "in", c.fill.Partitions), n.Topic(t, "out", c.partitions), n.Topic(t, "dead", 0)
+	s.in, s.out, s.dead = in.Topic(t, "in", c.fill.Partitions), n.Topic(t, "out", c.partitions), n.Topic(t, "dead", 0)
 	sub := pulsartest.Subscription(subscription, c.mode)
 	server.Subscribe(t, s.in, sub.Name, sub.Position)
 	dir, err := os.MkdirTemp("", "fm") //nolint:usetesting // socket paths are short

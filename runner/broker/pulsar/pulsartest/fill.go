@@ -25,6 +25,7 @@ type Fill struct {
 	Compression string // none, lz4, zlib, zstd; "": none
 	KeyBased    bool   // one key per entry; PerEntry is then the messages of all keys together
 	Properties  map[string]string
+	From        int // the first number
 }
 
 // Feeder publishes numbered messages to one topic with Pulsar's own client.
@@ -41,7 +42,7 @@ type Feeder struct {
 // NewFeeder connects to a topic. It is closed with the test.
 func (s *Server) NewFeeder(t testing.TB, topic string, f Fill) *Feeder {
 	t.Helper()
-	feeder, client := &Feeder{fill: f}, s.Client(t)
+	feeder, client := &Feeder{fill: f, next: f.From}, s.Client(t)
 	for p := range max(f.Partitions, 1) {
 		o := pulsario.ProducerOptions{
 			Topic: Partition(topic, f.Partitions, p), MaxPendingMessages: 20_000, SendTimeout: -1,
@@ -88,7 +89,7 @@ func keysOf(partition int, f Fill) []string {
 	return keys
 }
 
-// Sent is how many messages were published, so the number of the next one.
+// Sent is the number of the next message: how many were published, if the first was 0.
 func (f *Feeder) Sent() int { return f.next }
 
 // Send publishes n more messages and waits until they are stored. An entry that is not
@@ -134,7 +135,7 @@ func (f *Feeder) message(n, lane int) *pulsario.ProducerMessage {
 	return m
 }
 
-// Fill publishes messages numbered from 0.
+// Fill publishes n messages.
 func (s *Server) Fill(t testing.TB, topic string, n int, f Fill) {
 	t.Helper()
 	s.NewFeeder(t, topic, f).Send(t, n)

@@ -82,6 +82,9 @@ func (f *Flow) read(ctx context.Context, partition int, r pulsario.Reader) {
 	}
 }
 
+// Total is how many messages are expected.
+func (f *Flow) Total() int { return f.tally.Total }
+
 // Distinct is how many different messages were read.
 func (f *Flow) Distinct() int {
 	f.mu.Lock()
@@ -141,7 +144,7 @@ func (s *Server) end(t testing.TB, partition string) place {
 		Ledger int64 `json:"ledgerId"`
 		Entry  int64 `json:"entryId"`
 	}
-	s.must(t, request{method: http.MethodGet, path: path(partition)+"/lastMessageId", out: &id})
+	s.must(t, request{method: http.MethodGet, path: path(partition) + "/lastMessageId", out: &id})
 	if id.Entry < 0 {
 		return place{-1, -1, true}
 	}

@@ -38,12 +38,12 @@ func (s *Server) Namespace(t testing.TB, p Policies) *Namespace {
 	if p.Bundles > 0 {
 		policies["bundles"] = map[string]any{"numBundles": p.Bundles}
 	}
-	s.must(t, request{method: http.MethodPut, path: "/admin/v2/namespaces/"+name, in: policies}, http.StatusConflict)
+	s.must(t, request{method: http.MethodPut, path: "/admin/v2/namespaces/" + name, in: policies}, http.StatusConflict)
 	t.Cleanup(func() {
-		s.must(t, request{method: http.MethodDelete, path: "/admin/v2/namespaces/"+name+"?force=true"}, http.StatusNotFound, http.StatusPreconditionFailed, http.StatusConflict)
+		s.must(t, request{method: http.MethodDelete, path: "/admin/v2/namespaces/" + name + "?force=true"}, http.StatusNotFound, http.StatusPreconditionFailed, http.StatusConflict)
 	})
 	if p.Retention {
-		s.must(t, request{method: http.MethodPost, path: "/admin/v2/namespaces/"+name+"/retention", in: map[string]int{"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}})
+		s.must(t, request{method: http.MethodPost, path: "/admin/v2/namespaces/" + name + "/retention", in: map[string]int{"retentionTimeInMinutes": -1, "retentionSizeInMB": -1}})
 	}
 	n.SetDeduplication(t, p.Deduplication)
 	return n
@@ -52,7 +52,7 @@ func (s *Server) Namespace(t testing.TB, p Policies) *Namespace {
 // SetDeduplication turns it on or off for what is published from now on.
 func (n *Namespace) SetDeduplication(t testing.TB, on bool) {
 	t.Helper()
-	n.must(t, request{method: http.MethodPost, path: "/admin/v2/namespaces/"+n.Name+"/deduplication", in: on})
+	n.must(t, request{method: http.MethodPost, path: "/admin/v2/namespaces/" + n.Name + "/deduplication", in: on})
 }
 
 // Topic makes a topic, or none of which exists yet; partitions 0 is an unpartitioned
@@ -60,12 +60,18 @@ func (n *Namespace) SetDeduplication(t testing.TB, on bool) {
 func (n *Namespace) Topic(t testing.TB, local string, partitions int) string {
 	t.Helper()
 	topic := n.Full(local)
-	if partitions == 0 {
-		n.must(t, request{method: http.MethodPut, path: path(topic)}, http.StatusConflict)
-	} else {
-		n.must(t, request{method: http.MethodPut, path: path(topic)+"/partitions", in: partitions}, http.StatusConflict)
-	}
+	n.Create(t, topic, partitions)
 	return topic
+}
+
+// Create makes a topic of a full name, unless it is there.
+func (s *Server) Create(t testing.TB, topic string, partitions int) {
+	t.Helper()
+	if partitions == 0 {
+		s.must(t, request{method: http.MethodPut, path: path(topic)}, http.StatusConflict)
+		return
+	}
+	s.must(t, request{method: http.MethodPut, path: path(topic) + "/partitions", in: partitions}, http.StatusConflict)
 }
 
 // Full is the full name of a topic of the namespace.
@@ -88,7 +94,7 @@ func path(topic string) string {
 // Grow raises the number of partitions.
 func (s *Server) Grow(t testing.TB, topic string, partitions int) {
 	t.Helper()
-	s.must(t, request{method: http.MethodPost, path: path(topic)+"/partitions", in: partitions})
+	s.must(t, request{method: http.MethodPost, path: path(topic) + "/partitions", in: partitions})
 }
 
 // Partitions is how many a topic has; 0 for an unpartitioned one.
@@ -97,7 +103,7 @@ func (s *Server) Partitions(t testing.TB, topic string) int {
 	var meta struct {
 		Partitions int `json:"partitions"`
 	}
-	s.must(t, request{method: http.MethodGet, path: path(topic)+"/partitions", out: &meta})
+	s.must(t, request{method: http.MethodGet, path: path(topic) + "/partitions", out: &meta})
 	return meta.Partitions
 }
 
@@ -105,7 +111,7 @@ func (s *Server) Partitions(t testing.TB, topic string) int {
 // loads it again.
 func (s *Server) Unload(t testing.TB, topic string) {
 	t.Helper()
-	s.must(t, request{method: http.MethodPut, path: path(topic)+"/unload"})
+	s.must(t, request{method: http.MethodPut, path: path(topic) + "/unload"})
 }
 
 // Delete removes a topic with its producers and consumers.
@@ -115,7 +121,7 @@ func (s *Server) Delete(t testing.TB, topic string) {
 	if s.Partitions(t, topic) > 0 {
 		suffix = "/partitions?force=true"
 	}
-	s.must(t, request{method: http.MethodDelete, path: path(topic)+suffix}, http.StatusNotFound)
+	s.must(t, request{method: http.MethodDelete, path: path(topic) + suffix}, http.StatusNotFound)
 }
 
 // positions are message ids before the first message and behind the last.
@@ -127,20 +133,20 @@ var positions = map[string]map[string]int64{
 // Subscribe makes a subscription at a position, earliest or latest, of a topic.
 func (s *Server) Subscribe(t testing.TB, topic, name, position string) {
 	t.Helper()
-	s.must(t, request{method: http.MethodPut, path: path(topic)+"/subscription/"+url.PathEscape(name), in: positions[position]}, http.StatusConflict)
+	s.must(t, request{method: http.MethodPut, path: path(topic) + "/subscription/" + url.PathEscape(name), in: positions[position]}, http.StatusConflict)
 }
 
 // Unsubscribe deletes a subscription under its consumers.
 func (s *Server) Unsubscribe(t testing.TB, topic, name string) {
 	t.Helper()
-	s.must(t, request{method: http.MethodDelete, path: path(topic)+"/subscription/"+url.PathEscape(name)+"?force=true"}, http.StatusNotFound)
+	s.must(t, request{method: http.MethodDelete, path: path(topic) + "/subscription/" + url.PathEscape(name) + "?force=true"}, http.StatusNotFound)
 }
 
 // Subscriptions are the names of those of a topic.
 func (s *Server) Subscriptions(t testing.TB, topic string) []string {
 	t.Helper()
 	var names []string
-	s.must(t, request{method: http.MethodGet, path: path(topic)+"/subscriptions", out: &names})
+	s.must(t, request{method: http.MethodGet, path: path(topic) + "/subscriptions", out: &names})
 	return names
 }
 

@@ -239,7 +239,7 @@ func (c *Cluster) Owner(t testing.TB, partition string) int {
 		URL string `json:"brokerUrl"`
 		TLS string `json:"brokerUrlTls"`
 	}
-	c.must(t, request{method: http.MethodGet, path: "/lookup/v2/topic/"+strings.TrimPrefix(path(partition), "/admin/v2/"), out: &found})
+	c.must(t, request{method: http.MethodGet, path: "/lookup/v2/topic/" + strings.TrimPrefix(path(partition), "/admin/v2/"), out: &found})
 	for k := 1; k <= c.Brokers; k++ {
 		if url := c.One(t, k).URL; url == found.URL || url == found.TLS {
 			return k
@@ -253,7 +253,7 @@ func (c *Cluster) Owner(t testing.TB, partition string) int {
 func (c *Cluster) Move(t testing.TB, partition string, to int) {
 	t.Helper()
 	var bundle string
-	c.must(t, request{method: http.MethodGet, path: "/lookup/v2/topic/"+strings.TrimPrefix(path(partition), "/admin/v2/")+"/bundle", out: &bundle})
+	c.must(t, request{method: http.MethodGet, path: "/lookup/v2/topic/" + strings.TrimPrefix(path(partition), "/admin/v2/") + "/bundle", out: &bundle})
 	namespace := strings.Join(strings.Split(strings.TrimPrefix(partition, "persistent://"), "/")[:2], "/")
 	id := c.One(t, to).AdminURL
 	if _, after, ok := strings.Cut(id, "//"); ok {

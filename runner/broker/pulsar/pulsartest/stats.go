@@ -47,7 +47,7 @@ func (s *Server) Stats(t testing.TB, topic string) Stats {
 	if s.Partitions(t, topic) > 0 {
 		where = "/partitioned-stats?perPartition=false"
 	}
-	s.must(t, request{method: http.MethodGet, path: path(topic)+where, out: &stats})
+	s.must(t, request{method: http.MethodGet, path: path(topic) + where, out: &stats})
 	return stats
 }
 
@@ -72,6 +72,6 @@ func (s *Server) Cursors(t testing.TB, partition string) map[string]Cursor {
 	var internal struct {
 		Cursors map[string]Cursor `json:"cursors"`
 	}
-	s.must(t, request{method: http.MethodGet, path: path(partition)+"/internalStats", out: &internal})
+	s.must(t, request{method: http.MethodGet, path: path(partition) + "/internalStats", out: &internal})
 	return internal.Cursors
 }
