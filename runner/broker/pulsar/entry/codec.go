@@ -58,13 +58,19 @@ type unpacker struct {
 	in   bytes.Reader
 }
 
+// mostForNothing is more than any codec needs for an empty value.
+const mostForNothing = 32
+
 // unpack writes the size bytes that src is the packed form of over dst, which grows.
 func (u *unpacker) unpack(c Codec, dst, src []byte, size int) ([]byte, error) {
 	if c > Snappy {
 		return nil, defect(Compression, "%s", c)
 	}
+	if size == 0 && len(src) > mostForNothing {
+		return nil, defect(Decompress, "%s: %d bytes are stated to be nothing unpacked", c, len(src))
+	}
 	if size == 0 {
-		return dst[:0], nil
+		return []byte{}, nil // not nil, which would be a null value
 	}
 	if cap(dst) < size {
 		dst = make([]byte, size)

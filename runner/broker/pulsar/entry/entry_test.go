@@ -378,6 +378,7 @@ func TestDefects(t *testing.T) {
 			m.Compression = pulsarpb.Compression_LZ4.Enum()
 			m.UncompressedSize = proto.Uint32(2)
 		}, "\x30abc"), entry.Decompress},
+		"NoSize":   {with(func(m *pulsarpb.MessageMetadata) { m.Compression = pulsarpb.Compression_LZ4.Enum() }, strings.Repeat("a", 40)), entry.Decompress},
 		"TooMany":  {with(func(m *pulsarpb.MessageMetadata) { m.NumMessagesInBatch = proto.Int32(1 << 30) }, "abcdef"), entry.BatchFraming},
 		"Negative": {with(func(m *pulsarpb.MessageMetadata) { m.NumMessagesInBatch = proto.Int32(-1) }, "abcdef"), entry.BatchFraming},
 		"Encrypted": {with(func(m *pulsarpb.MessageMetadata) {
@@ -460,5 +461,12 @@ func TestParseCodec(t *testing.T) {
 	}
 	if _, err := entry.ParseCodec("gzip"); !errors.Is(err, entry.ErrUnknownCodec) {
 		t.Error(err)
+	}
+}
+
+func compare(t *testing.T, want []plain, e *entry.Entry) {
+	t.Helper()
+	if diff := cmp.Diff(want, walk(t, e)); diff != "" {
+		t.Error(diff)
 	}
 }
