@@ -99,3 +99,25 @@ func BenchmarkPipeline(b *testing.B) {
 		})
 	}
 }
+
+// What a sink pays to learn the properties of an output.
+func BenchmarkEachProperty(b *testing.B) {
+	in := pipeline.Message{Topic: "persistent://public/default/in", Position: pipeline.Position{Ledger: 123456, Entry: 789, Index: 12, Count: 100}}
+	own := map[string]string{"a": "b"}
+	cases := map[string]pipeline.Message{
+		"Plain": {Cause: &in, Forward: pipeline.ForwardAll},
+		"Own":   {Cause: &in, Forward: pipeline.ForwardAll, Properties: own},
+		"Trace": {Cause: &in, Forward: pipeline.ForwardTrace},
+	}
+	for name, m := range cases {
+		b.Run(name, func(b *testing.B) {
+			var texts pipeline.Texts
+			n := 0
+			add := func(name, value string) { n += len(name) + len(value) }
+			b.ReportAllocs()
+			for b.Loop() {
+				m.EachProperty(&texts, add)
+			}
+		})
+	}
+}

@@ -10,20 +10,23 @@ import (
 // does not confirm. Then the messages come again: a duplicate, never a loss.
 const settleFor = time.Minute
 
-// start takes a batch through the function. With at-most-once it is settled before;
-// one whose acknowledgement is not confirmed is left alone and has no results.
-func (l *lane) start(ctx context.Context, w *work) error {
-	if l.once {
-		// R2: the function sees nothing that the broker could deliver again.
-		if err := l.source.Settle(ctx, w.Batch, l.alike(len(w.Messages), Verdict{})); err != nil {
-			if stop := l.stops(ctx, err); stop != nil {
-				return stop
-			}
-			l.failed(System, err)
-			return nil
-		}
+// claim settles a batch before the function sees it, with at-most-once. One whose
+// acknowledgement is not confirmed is lost to us.
+func (l *lane) claim(ctx context.Context, w *work) error {
+	if !l.once {
+		return nil
 	}
-	return l.invokeAll(ctx, w)
+	// R2: the function sees nothing that the broker could deliver again.
+	err := l.source.Settle(ctx, w.Batch, l.alike(len(w.Messages), Verdict{}))
+	if err == nil {
+		return nil
+	}
+	if stop := l.stops(ctx, err); stop != nil {
+		return stop
+	}
+	l.failed(System, err)
+	w.lost = true
+	return nil
 }
 
 // finish writes what is not written yet of an invoked batch, and settles it.

@@ -17,6 +17,7 @@ type flow struct {
 	*lane
 	free  chan *work
 	queue chan *work // has room for all of them
+	begun bool       // something was read since the flow last rested
 	ended chan struct{}
 	err   error // the back's, once it has ended
 }
@@ -47,25 +48,16 @@ func (l *lane) flow(ctx, read context.Context) error {
 
 // front reads, invokes and sends until reading ends.
 func (f *flow) front(ctx, read context.Context) error {
-	for begun := false; ; {
-		var w *work
-		select {
-		case w = <-f.free:
-		case <-read.Done():
-			return f.stopped(ctx)
-		}
-		err := f.next(ctx, read, w)
-		if begun && errors.Is(err, io.EOF) {
-			// What is under way may come again.
-			f.free <- w
-			f.rest(read)
-			begun = false
-			continue
-		}
+	fetch, stop := f.fetch, func() {}
+	if f.once {
+		fetch, stop = f.ahead(ctx, read)
+	}
+	defer stop()
+	for {
+		w, err := fetch(ctx, read)
 		if err != nil {
 			return err
 		}
-		begun = true
 		if err := f.begin(ctx, w); err != nil {
 			f.done(w, err)
 			return err
@@ -77,6 +69,67 @@ func (f *flow) front(ctx, read context.Context) error {
 		select {
 		case <-w.slow:
 		case <-f.ended:
+		}
+	}
+}
+
+// fetch reads a batch, and settles it when that comes first.
+func (f *flow) fetch(ctx, read context.Context) (*work, error) {
+	for {
+		var w *work
+		select {
+		case w = <-f.free:
+		case <-read.Done():
+			return nil, f.stopped(ctx)
+		}
+		err := f.next(ctx, read, w)
+		if f.begun && !f.once && errors.Is(err, io.EOF) {
+			// What is under way may come again.
+			f.free <- w
+			f.rest(read)
+			f.begun = false
+			continue
+		}
+		if err == nil {
+			f.begun = true
+			if err = f.claim(ctx, w); err != nil {
+				f.done(w, err)
+			}
+		}
+		return w, err
+	}
+}
+
+// ahead reads and settles the next batch while one is invoked: with at-most-once the
+// broker's confirmation is waited for before the function may see a message. It is a
+// fetch, and a function that waits for its goroutine.
+func (f *flow) ahead(ctx, read context.Context) (fetch func(_, _ context.Context) (*work, error), stop func()) {
+	type fetched struct {
+		w   *work
+		err error
+	}
+	next := make(chan fetched)
+	read, cancel := context.WithCancel(read)
+	go func() {
+		defer close(next)
+		for {
+			w, err := f.fetch(ctx, read)
+			next <- fetched{w, err}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	fetch = func(context.Context, context.Context) (*work, error) {
+		got := <-next
+		return got.w, got.err
+	}
+	return fetch, func() {
+		cancel()
+		for got := range next { // of a lane that ends with an error
+			if got.err == nil {
+				got.w.hold.release()
+			}
 		}
 	}
 }
@@ -100,7 +153,7 @@ func (f *flow) rest(read context.Context) {
 func (f *flow) begin(ctx context.Context, w *work) error {
 	f.turn.Lock()
 	defer f.turn.Unlock()
-	if err := f.start(ctx, w); err != nil {
+	if err := f.invokeAll(ctx, w); err != nil {
 		return err
 	}
 	if w.failed > 0 && !f.once && f.source.Ordered() {

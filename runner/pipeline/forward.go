@@ -60,28 +60,40 @@ func (t *Texts) inputID(m *Message) string {
 // EachProperty calls yield for every property that is stored with an output, each name
 // once: its own, and what its Cause hands on. Names are in no order.
 func (m *Message) EachProperty(t *Texts, yield func(name, value string)) {
-	for name, value := range m.Properties {
-		yield(name, value)
+	if len(m.Properties) > 0 { // walking an empty map is not free
+		for name, value := range m.Properties {
+			yield(name, value)
+		}
 	}
 	in := m.Cause
 	if in == nil || m.Forward == ForwardNothing {
 		return
 	}
-	if m.Forward == ForwardTrace {
-		m.handOn(TraceParent, yield)
-		m.handOn(TraceState, yield)
-		return
+	if len(in.Properties) > 0 {
+		m.forward(yield)
 	}
-	for name, value := range in.Properties {
-		if name != InputTopic && name != InputID && !m.has(name) && !m.ownTrace(name) {
-			yield(name, value)
-		}
+	if m.Forward != ForwardAll {
+		return
 	}
 	if !m.has(InputTopic) {
 		yield(InputTopic, in.Topic)
 	}
 	if !m.has(InputID) {
 		yield(InputID, t.inputID(in))
+	}
+}
+
+// forward yields the properties of the cause that go on with the message.
+func (m *Message) forward(yield func(name, value string)) {
+	if m.Forward == ForwardTrace {
+		m.handOn(TraceParent, yield)
+		m.handOn(TraceState, yield)
+		return
+	}
+	for name, value := range m.Cause.Properties {
+		if name != InputTopic && name != InputID && !m.has(name) && !m.ownTrace(name) {
+			yield(name, value)
+		}
 	}
 }
 
@@ -96,6 +108,9 @@ func (m *Message) handOn(name string, yield func(name, value string)) {
 func (m *Message) ownTrace(name string) bool { return name == TraceState && m.has(TraceParent) }
 
 func (m *Message) has(name string) bool {
+	if len(m.Properties) == 0 {
+		return false
+	}
 	_, ok := m.Properties[name]
 	return ok
 }

@@ -103,7 +103,10 @@ func (l *lane) oneByOne(ctx, read context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err = l.start(ctx, w); err == nil {
+		if err = l.claim(ctx, w); err == nil {
+			err = l.invokeAll(ctx, w)
+		}
+		if err == nil {
 			err = l.finish(ctx, w)
 		}
 		l.done(w, err)

@@ -26,6 +26,7 @@ type work struct {
 	acks      []Ack
 	attempts  map[int]int  // of messages retried in place
 	buried    map[int]bool // messages of an ordered lane that became dead letters
+	lost      bool         // at-most-once: the broker may deliver it to another
 	refused   int          // whose output the sink refused last
 	processed int
 	took      time.Duration
@@ -153,6 +154,9 @@ func (l *lane) refused(w *work, err error) {
 
 // invokeAll fills w.results and counts every failure.
 func (l *lane) invokeAll(ctx context.Context, w *work) error {
+	if w.lost {
+		return nil
+	}
 	results, took, err := l.invoke(ctx, w, w.Messages)
 	w.took += took
 	if err != nil {
