@@ -3,6 +3,7 @@ package instance
 import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
@@ -32,25 +33,34 @@ func (i *instance) kindOfInputs() (string, error) {
 	return kind, nil
 }
 
-// entryPath refuses the data path that is not built in.
-func (i *instance) entryPath() error {
-	if p := i.file.Path; p != "" && p != wire.EntryPath {
-		return terminal(reasonConfig, "path: %q is not offered; %s", p, i.file.PathNote)
+// compatible chooses Pulsar's own client over the entry path.
+func (i *instance) compatible() (bool, error) {
+	switch p := i.file.Path; p {
+	case "", wire.EntryPath:
+		return false, nil
+	case wire.CompatiblePath:
+		return true, nil
+	default:
+		return false, terminal(reasonConfig, "path: %q is not offered; %s", p, i.file.PathNote)
 	}
-	return nil
 }
 
 func (i *instance) pulsarSource() (pipeline.Source, error) {
-	if err := i.entryPath(); err != nil {
+	own, err := i.compatible()
+	if err != nil {
 		return nil, err
 	}
 	f := i.file
-	source, err := pulsar.NewSource(pulsar.SourceOptions{
+	o := pulsar.SourceOptions{
 		Brokers: f.Brokers, Source: f.Source, Component: f.Component, Instance: f.Instance, Delivery: f.Delivery, Limits: f.Limits,
 		Report:    func(err error) { i.probe.Failed(pipeline.System, err) },
 		Malformed: i.probe.Malformed,
 		Name:      i.name(), Logger: i.logger,
-	})
+	}
+	if own {
+		return compatible.NewSource(o)
+	}
+	source, err := pulsar.NewSource(o)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +68,18 @@ func (i *instance) pulsarSource() (pipeline.Source, error) {
 	return source, nil
 }
 
-func (i *instance) pulsarSink(b wire.Broker, o wire.Output, dead bool) (pipeline.Sink, error) {
-	if err := i.entryPath(); err != nil {
+func (i *instance) pulsarSink(b wire.Broker, out wire.Output, dead bool) (pipeline.Sink, error) {
+	own, err := i.compatible()
+	if err != nil {
 		return nil, err
 	}
 	f := i.file
-	return pulsar.NewSink(pulsar.SinkOptions{
-		Broker: b, Output: o, Component: f.Component, Instance: f.Instance, Delivery: f.Delivery, DeadLetter: dead,
-		NamedOnly: o.Topic == "", InputEnd: i.inputEnd, Repeated: i.probe.Repeated, Name: i.name(), Logger: i.logger,
-	})
+	o := pulsar.SinkOptions{
+		Broker: b, Output: out, Component: f.Component, Instance: f.Instance, Delivery: f.Delivery, DeadLetter: dead,
+		NamedOnly: out.Topic == "", InputEnd: i.inputEnd, Repeated: i.probe.Repeated, Name: i.name(), Logger: i.logger,
+	}
+	if own {
+		return compatible.NewSink(o)
+	}
+	return pulsar.NewSink(o)
 }
