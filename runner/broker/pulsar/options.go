@@ -3,6 +3,7 @@ package pulsar
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
@@ -16,6 +17,7 @@ type SourceOptions struct {
 	Delivery  wire.Delivery                    // the guarantee, and how long a broker that is away is waited for
 	Limits    wire.Limits                      // of what is read ahead of the pipeline
 	Report    func(err error)                  // what was passed over, lost or made again on the broker; nil: only logged
+	LookEvery time.Duration                    // between looks at the number of partitions; 0: a minute
 	Malformed func(defect string, entries int) // counts entries that cannot be read; nil: nobody does
 	Name      string                           // how the broker lists the consumers
 	Logger    *slog.Logger                     // nil: discarded
@@ -32,6 +34,7 @@ type SinkOptions struct {
 	// Nil: what the broker has stored is not compared with it.
 	InputEnd   func(ctx context.Context, topic string, partition int) (ledger, entry int64, err error)
 	DeadLetter bool              // may use the room in a message that is kept free for dead letters
+	LookEvery  time.Duration     // between looks at the number of partitions; 0: a minute
 	NamedOnly  bool              // with no output topic: messages that name none are dropped
 	Repeated   func(entries int) // counts what the broker dropped because it has it already; nil: only logged
 	Report     func(err error)   // of the compatible path: what went wrong and ended nothing; nil: only logged

@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 const (
 	openTimeout  = time.Minute      // an instance that cannot open by then ends, and is started again
 	opensAtOnce  = 16               // subscriptions
-	growInterval = time.Minute      // between looks at the number of partitions
+	lookInterval = time.Minute      // between looks at the number of partitions
 	activeWait   = 3 * time.Second  // a broker picks the active consumer after one second
 	awayMost     = 10 * time.Second // a lane waits so long for its connection before others may go on with it
 )
@@ -29,8 +30,6 @@ const (
 type Source struct {
 	options SourceOptions
 	log     *slog.Logger
-	grow    time.Duration
-
 	running context.Context // ends with Close
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup
@@ -67,7 +66,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 		}
 	}
 	return &Source{
-		options: o, log: orDiscard(o.Logger), grow: growInterval, grown: newInbox(),
+		options: o, log: orDiscard(o.Logger), grown: newInbox(),
 		clients: map[string]*conn.Client{}, stations: map[string]*station{},
 	}, nil
 }
@@ -198,7 +197,7 @@ func (s *Source) start(st *station) error {
 
 // growing looks for partitions that were added.
 func (s *Source) growing() {
-	t := time.NewTicker(s.grow)
+	t := time.NewTicker(cmp.Or(s.options.LookEvery, lookInterval))
 	defer t.Stop()
 	for {
 		select {

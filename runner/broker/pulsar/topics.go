@@ -1,6 +1,7 @@
 package pulsar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 )
 
 const (
-	topicAge    = time.Minute     // partitions of a topic are asked for again so often
 	refusedAge  = time.Second     // and what was refused is tried again
 	lookTimeout = 5 * time.Second // for asking again about a topic that is known
 )
@@ -37,6 +37,11 @@ type topics struct {
 }
 
 func newTopics(s *Sink) *topics { return &topics{sink: s, named: map[string]*topic{}} }
+
+// good is until when what was found is not looked at again.
+func (t *topics) good() time.Time {
+	return time.Now().Add(cmp.Or(t.sink.options.LookEvery, lookInterval))
+}
 
 // own is the output topic.
 func (t *topics) own(ctx context.Context) (*topic, error) {
@@ -137,8 +142,8 @@ func (t *topics) look(ctx context.Context, name string, known *topic) (*topic, e
 	}
 	if known != nil && n == known.partitions {
 		again := *known
-		again.until = time.Now().Add(topicAge)
+		again.until = t.good()
 		return &again, nil
 	}
-	return &topic{name: name, partitions: n, until: time.Now().Add(topicAge)}, nil
+	return &topic{name: name, partitions: n, until: t.good()}, nil
 }
