@@ -58,16 +58,17 @@ func (f *flow) front(ctx, read context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := f.begin(ctx, w); err != nil {
+		slow, err := f.begin(ctx, w)
+		if err != nil {
 			f.done(w, err)
 			return err
 		}
-		if w.slow == nil {
+		if slow == nil {
 			continue
 		}
 		// R4: what follows a failed message of an ordered lane is not even sent.
 		select {
-		case <-w.slow:
+		case <-slow:
 		case <-f.ended:
 		}
 	}
@@ -149,20 +150,22 @@ func (f *flow) rest(read context.Context) {
 	}
 }
 
-// begin takes a batch as far as it goes without waiting for the broker.
-func (f *flow) begin(ctx context.Context, w *work) error {
+// begin takes a batch as far as it goes without waiting for the broker; it is the back's
+// then. The channel, unless nil, is closed when it is done, and nothing is sent before.
+func (f *flow) begin(ctx context.Context, w *work) (<-chan struct{}, error) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	if err := f.invokeAll(ctx, w); err != nil {
-		return err
+		return nil, err
 	}
 	if w.failed > 0 && !f.once && f.source.Ordered() {
 		w.slow = make(chan struct{})
 	} else if out := w.outputs(0, len(w.results)); len(out) > 0 {
 		w.pending = f.sender.Send(ctx, out)
 	}
+	slow := w.slow
 	f.queue <- w
-	return nil
+	return slow, nil
 }
 
 // back settles in order what the front began.
