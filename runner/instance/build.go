@@ -33,6 +33,7 @@ type parts struct {
 	sink       pipeline.Sink      // nil: results are dropped
 	deadLetter pipeline.Sink      // nil: dropped after the last retry
 	runtime    runtime            // nil: no user code
+	log        *logTopic          // nil: none
 }
 
 // runtime is what a runtime is besides making functions.
@@ -42,12 +43,13 @@ type runtime interface {
 }
 
 func (p *parts) close(ctx context.Context) error {
-	if p.runtime == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 	defer cancel()
-	return p.runtime.Close(ctx)
+	var err error
+	if p.runtime != nil {
+		err = p.runtime.Close(ctx)
+	}
+	return errors.Join(err, p.log.Close(ctx)) // after the code that logs
 }
 
 // build makes the parts. User code is started last: it may take long, and what is
@@ -78,8 +80,11 @@ func (i *instance) build(ctx context.Context) (*parts, error) {
 	}
 	p.source = &readySource{Source: source, sinks: []pipeline.Sink{p.sink, p.deadLetter}, ready: i.probe.SetReady}
 	if fn := i.file.Function; fn != nil {
-		if p.runtime, err = i.code(ctx, fn); err != nil {
+		if p.log, err = i.openLogTopic(context.WithoutCancel(ctx)); err != nil {
 			return nil, err
+		}
+		if p.runtime, err = i.code(ctx, fn, p.log); err != nil {
+			return nil, errors.Join(err, p.log.Close(ctx))
 		}
 		p.functions = i.watched(p.runtime)
 	}
@@ -176,9 +181,13 @@ func (i *instance) broker(name string) (wire.Broker, error) {
 }
 
 // code starts user code, once it is what the platform stored.
-func (i *instance) code(ctx context.Context, fn *wire.Function) (runtime, error) {
+func (i *instance) code(ctx context.Context, fn *wire.Function, log *logTopic) (runtime, error) {
 	if err := verify(fn); err != nil {
 		return nil, err
+	}
+	var records frame.LogSink
+	if log != nil {
+		records = log
 	}
 	f := i.file
 	timeout := time.Duration(f.Limits.CallTimeoutMs) * time.Millisecond
@@ -191,12 +200,12 @@ func (i *instance) code(ctx context.Context, fn *wire.Function) (runtime, error)
 		}
 		return wasm.New(ctx, wasm.Options{
 			File: fn.File, Start: frame.NewStart(f), Memory: f.Limits.MemoryBytes, Timeout: timeout, Rerun: rerun,
-			CacheDir: cache, Log: i.log, Metric: i.probe.Metric,
+			CacheDir: cache, Log: i.log, Records: records, Metric: i.probe.Metric,
 		})
 	case process.Python, process.Go:
 		return process.New(ctx, process.Options{
 			Runtime: fn.Runtime, File: fn.File, Start: frame.NewStart(f), WorkDir: f.WorkDir, Timeout: timeout, Rerun: rerun,
-			Log: i.log, Metric: i.probe.Metric,
+			Memory: f.Limits.MemoryBytes, Log: i.log, Records: records, Metric: i.probe.Metric,
 		})
 	default:
 		return nil, terminal(reasonConfig, "function.runtime: %q is not offered", fn.Runtime)
