@@ -15,7 +15,7 @@ import (
 // connect is Options.Connect of a real command line.
 func connect(ctx context.Context, t Target) (catalog.Clients, error) {
 	if t.AdminURL != "" {
-		return admin.New(admin.Options{URL: t.AdminURL, TokenFile: t.TokenFile})
+		return admin.New(admin.Options{URL: t.AdminURL, TokenFile: t.TokenFile, TLS: t.TLS})
 	}
 	daemon, err := local.Ensure(ctx, t.local())
 	if err != nil {

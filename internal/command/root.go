@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/admin"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
@@ -37,6 +38,7 @@ type Target struct {
 	DataDir   string // of the embedded platform; "" its default
 	AdminURL  string // "" is the embedded platform
 	TokenFile string // for AdminURL
+	TLS       admin.TLS
 	Version   string // of this build
 }
 

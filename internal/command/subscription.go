@@ -20,10 +20,13 @@ func (a *app) topicOn(ctx context.Context, verb, name string) (*local.Client, st
 	return daemon, topic.String(), err
 }
 
-func newSubscriptions(a *app) *cobra.Command {
+func newSubscriptions(a *streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "subscriptions TOPIC", Short: "List the subscriptions of a topic and what each has before it", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if a.service != "" {
+				return usage("subscriptions of a Pulsar are listed by `pulsar-admin topics subscriptions` and `stats`")
+			}
 			daemon, topic, err := a.topicOn(cmd.Context(), "subscriptions", names[0])
 			if err != nil {
 				return err
@@ -43,16 +46,12 @@ func newSubscriptions(a *app) *cobra.Command {
 	}
 }
 
-func newUnsubscribe(a *app) *cobra.Command {
+func newUnsubscribe(a *streams) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "unsubscribe TOPIC SUBSCRIPTION", Short: "Delete a subscription with its backlog", Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			daemon, topic, err := a.topicOn(cmd.Context(), "unsubscribe", names[0])
-			if err != nil {
-				return err
-			}
-			if err := daemon.Unsubscribe(cmd.Context(), topic, names[1], force); err != nil {
+			if err := a.unsubscribe(cmd.Context(), names[0], names[1], force); err != nil {
 				return err
 			}
 			a.say("subscription %s of %s deleted", names[1], names[0])
@@ -61,4 +60,23 @@ func newUnsubscribe(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "even if a component reads by it")
 	return cmd
+}
+
+func (s *streams) unsubscribe(ctx context.Context, name, subscription string, force bool) error {
+	topic, broker, remote, err := s.at(name)
+	if err != nil {
+		return err
+	}
+	if remote {
+		cluster, err := clusters(broker)
+		if err != nil {
+			return err
+		}
+		return cluster.Unsubscribe(ctx, topic, subscription)
+	}
+	daemon, topic, err := s.topicOn(ctx, "unsubscribe", name)
+	if err != nil {
+		return err
+	}
+	return daemon.Unsubscribe(ctx, topic, subscription, force)
 }

@@ -23,12 +23,14 @@ import (
 
 func newTopic(a *app) *cobra.Command {
 	noun := group("topic", "Look into streams, write to them and read from them")
+	s := &streams{app: a}
+	s.register(noun)
 	noun.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the topics of the namespace", Args: args(cobra.NoArgs),
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), spec.KindTopic, topicTable) },
+			RunE: func(cmd *cobra.Command, _ []string) error { return s.list(cmd.Context()) },
 		},
-		newProduce(a), newConsume(a), newPeek(a), newSubscriptions(a), newUnsubscribe(a),
+		newProduce(s), newConsume(s), newPeek(s), newRedrive(s), newSubscriptions(s), newUnsubscribe(s),
 	)
 	return noun
 }
@@ -56,7 +58,7 @@ func (a *app) stream(ctx context.Context, verb, name string) (wire.Broker, strin
 	return broker, topic, err
 }
 
-func newProduce(a *app) *cobra.Command {
+func newProduce(a *streams) *cobra.Command {
 	var file, key string
 	cmd := &cobra.Command{
 		Use: "produce TOPIC", Short: "Send each line of a file or of standard input as a message", Args: args(cobra.ExactArgs(1)),
@@ -83,12 +85,8 @@ func newProduce(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) produce(ctx context.Context, name string, in io.Reader, key string) (sent int, err error) {
-	broker, topic, err := a.stream(ctx, "produce", name)
-	if err != nil {
-		return 0, err
-	}
-	producer, err := nats.NewProducer(ctx, broker, topic)
+func (a *streams) produce(ctx context.Context, name string, in io.Reader, key string) (sent int, err error) {
+	producer, err := a.writer(ctx, "produce", name)
 	if err != nil {
 		return 0, err
 	}
@@ -109,7 +107,7 @@ func (a *app) produce(ctx context.Context, name string, in io.Reader, key string
 	}
 }
 
-func newConsume(a *app) *cobra.Command {
+func newConsume(a *streams) *cobra.Command {
 	var from string
 	var count int
 	var wait time.Duration
@@ -120,7 +118,7 @@ func newConsume(a *app) *cobra.Command {
 			if position != spec.Earliest && position != spec.Latest {
 				return usage("--from %q is not known: use earliest or latest", from)
 			}
-			o := nats.ReaderOptions{Earliest: position == spec.Earliest, Follow: true}
+			o := window{earliest: position == spec.Earliest, follow: true}
 			return a.consume(cmd.Context(), "consume", names[0], o, limits{count: count, idle: wait})
 		},
 	}
@@ -130,7 +128,7 @@ func newConsume(a *app) *cobra.Command {
 	return cmd
 }
 
-func newPeek(a *app) *cobra.Command {
+func newPeek(a *streams) *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use: "peek TOPIC", Short: "Print the newest messages and end", Args: args(cobra.ExactArgs(1)),
@@ -138,7 +136,7 @@ func newPeek(a *app) *cobra.Command {
 			if count < 1 {
 				return usage("-n is a number from 1, not %d", count)
 			}
-			return a.consume(cmd.Context(), "peek", names[0], nats.ReaderOptions{Last: count}, limits{count: count})
+			return a.consume(cmd.Context(), "peek", names[0], window{last: count}, limits{count: count})
 		},
 	}
 	cmd.Flags().IntVarP(&count, "count", "n", 1, "how many")
@@ -154,11 +152,8 @@ type limits struct {
 // errIdle is why a consume with a timeout ended.
 var errIdle = errors.New("no message came within --timeout")
 
-func (a *app) consume(ctx context.Context, verb, name string, o nats.ReaderOptions, l limits) (err error) {
-	if o.Broker, o.Topic, err = a.stream(ctx, verb, name); err != nil {
-		return err
-	}
-	reader, err := nats.NewReader(ctx, o)
+func (a *streams) consume(ctx context.Context, verb, name string, o window, l limits) (err error) {
+	reader, err := a.reader(ctx, verb, name, o)
 	if err != nil {
 		return err
 	}
@@ -181,7 +176,7 @@ func (a *app) consume(ctx context.Context, verb, name string, o nats.ReaderOptio
 }
 
 // next waits for a message; what was printed before is shown while it waits.
-func (a *app) next(ctx context.Context, r *nats.Reader, out *bufio.Writer, idle time.Duration) (nats.Message, error) {
+func (a *app) next(ctx context.Context, r streamReader, out *bufio.Writer, idle time.Duration) (nats.Message, error) {
 	if err := out.Flush(); err != nil {
 		return nats.Message{}, err
 	}

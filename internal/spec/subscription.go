@@ -34,6 +34,10 @@ func SubscriptionMode(c Component) (ordered bool) {
 	return kind == Failover || kind == Exclusive
 }
 
+// RedriveSubscription is the name of the subscription that keeps dead letters until they
+// are sent again.
+const RedriveSubscription = "functionmesh-redrive"
+
 // DeadLetterTopic is the full name of the topic that takes messages given up on:
 // dead_letter_topic, else `<first input>-<subscription with / replaced by ->-DLQ` beside
 // the first input in sorted order that names a topic; with patterns only, the same

@@ -117,6 +117,11 @@ func (p *Platform) revive(ctx context.Context, c store.Component, streams bool) 
 	known := c.Partitions
 	if streams {
 		err := p.prepareStreams(ctx, &c)
+		if len(known) > 0 && c.Spec.ProcessingGuarantees == spec.EffectivelyOnce {
+			// A replay must meet the partitions that it was cut for: those that were added
+			// since come into use with the next update, which drains first.
+			c.Partitions = known
+		}
 		switch {
 		case err == nil && !slices.Equal(known, c.Partitions):
 			err = p.Store.Components.Put(recordKey(keyOf(c)), c)

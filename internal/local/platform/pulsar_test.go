@@ -129,7 +129,7 @@ func TestPulsarHasStreamsBeforeTheComponentCounts(t *testing.T) {
 		t.Errorf("it lives on %q, want the daemon", have.Platform)
 	}
 	dead := full("in-public-default-f-DLQ")
-	want := []string{"topic " + full("in"), "topic " + full("out"), "topic " + dead, "subscribe " + full("in") + " public/default/f false"}
+	want := []string{"topic " + full("in"), "topic " + full("out"), "topic " + dead, "subscribe " + full("in") + " public/default/f false", "subscribe " + dead + " functionmesh-redrive true"}
 	if diff := cmp.Diff(want, f.asked("topic", "subscribe")); diff != "" {
 		t.Error(diff)
 	}

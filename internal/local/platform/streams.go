@@ -131,7 +131,29 @@ func (p *Platform) prepareStreams(ctx context.Context, r *store.Component) error
 		}
 	}
 	r.Partitions = store.PartitionsOf(found)
+	if err := p.keepDeadLetters(ctx, *r, c); err != nil {
+		return err
+	}
 	return p.checkDeduplication(ctx, *r, c)
+}
+
+// keepDeadLetters subscribes to the dead letters of a component on a Pulsar, which drops
+// what nobody is subscribed to.
+func (p *Platform) keepDeadLetters(ctx context.Context, r store.Component, c spec.Component) error {
+	dead := spec.DeadLetterTopic(c)
+	for _, s := range wire.StreamsOf(c) {
+		if _, read := c.Inputs[s.Topic]; s.Topic != dead || read || s.Pattern {
+			continue
+		}
+		at, err := p.place(r, s.Broker)
+		if err != nil {
+			return err
+		}
+		if pulsar, ok := at.(remote); ok {
+			return pulsar.failed("dead_letter_topic", pulsar.cluster.Subscribe(ctx, dead, spec.RedriveSubscription, true))
+		}
+	}
+	return nil
 }
 
 // checkDeduplication refuses effectively-once where the broker would let repeats pass.

@@ -19,11 +19,18 @@ func pathOf(c spec.Component, topic string) spec.Path {
 	switch {
 	case c.Output != nil && c.Output.Topic == topic:
 		return "output.topic"
-	case c.DeadLetterTopic == topic:
+	case c.LogTopic == topic:
+		return "log_topic"
+	case hasNo(c.Inputs, topic):
 		return "dead_letter_topic"
 	default:
 		return spec.Path("inputs").Key(topic)
 	}
+}
+
+func hasNo(inputs map[string]spec.Input, topic string) bool {
+	_, ok := inputs[topic]
+	return !ok
 }
 
 // mode is how the embedded broker places a subscription.

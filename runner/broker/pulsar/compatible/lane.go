@@ -186,10 +186,13 @@ func (l *lane) take(m pulsario.Message) bool {
 // here once more.
 func (l *lane) again(m pulsario.Message) { _ = l.consumer.AckID(m.ID()) }
 
-func (l *lane) message(m pulsario.Message) pipeline.Message {
+func (l *lane) message(m pulsario.Message) pipeline.Message { return messageOf(m, l.of, l.partition) }
+
+// messageOf is a message of one partition of a topic.
+func messageOf(m pulsario.Message, of topic, partition int) pipeline.Message {
 	id := m.ID()
 	out := pipeline.Message{
-		Topic: l.of.name, Partition: l.partition, Unpartitioned: l.of.partitions == 0,
+		Topic: of.name, Partition: partition, Unpartitioned: of.partitions == 0,
 		Value: m.Payload(), PublishTime: m.PublishTime().UnixMilli(), Schema: m.SchemaVersion(),
 		Position:   pipeline.Position{Ledger: id.LedgerID(), Entry: id.EntryID()},
 		Redelivery: int32(min(m.RedeliveryCount(), math.MaxInt32)), //nolint:gosec // bounded
