@@ -1,0 +1,6 @@
+package compatible
+
+import "time"
+
+// LookEvery sets how often a source looks for new topics and partitions.
+func LookEvery(s *Source, d time.Duration) { s.every = d }
