@@ -197,9 +197,11 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 			continue
 		}
 		b.messages = append(b.messages, pipeline.Message{})
-		l.fill(&b.messages[len(b.messages)-1], o)
+		m := &b.messages[len(b.messages)-1]
+		l.fill(m, &l.message, o.delivery)
+		m.Redelivery = max(m.Redelivery, int32(o.progress.attempts)) //nolint:gosec // few
 		r.messages--
-		r.bytes -= b.messages[len(b.messages)-1].Size()
+		r.bytes -= m.Size()
 	}
 	if o.walk.Err() != nil && l.whole {
 		// R3: an entry counts as a whole.
@@ -255,22 +257,4 @@ func (l *lane) handedOut(o *opened) {
 		}
 	}
 	l.giveBack(o)
-}
-
-// fill makes the pipeline's message of l.message.
-func (l *lane) fill(m *pipeline.Message, o *opened) {
-	in, e := &l.message, &o.delivery.Entry
-	*m = pipeline.Message{
-		Topic: l.topic, Partition: l.partition, Unpartitioned: l.unpartitioned,
-		Key: in.KeyBytes(), Value: in.Value,
-		EventTime: in.EventTime, PublishTime: e.PublishTime, Schema: e.Schema,
-		Position:   pipeline.Position{Ledger: o.progress.id.Ledger, Entry: o.progress.id.Entry, Index: int32(in.Index)}, //nolint:gosec // a batch has fewer than 2^31 messages
-		Redelivery: int32(max(o.delivery.Redelivery, o.progress.attempts)),                                              //nolint:gosec // brokers give up before that
-	}
-	if e.Batched {
-		m.Position.Count = int32(e.Count) //nolint:gosec // as above
-	}
-	if in.Properties.Len() > 0 {
-		m.Properties = in.Properties.Map()
-	}
 }

@@ -27,17 +27,15 @@ type consumer interface {
 
 // laneOptions are what a lane is told by its source.
 type laneOptions struct {
-	topic         string // of the partition's topic without the partition
-	partition     int
-	unpartitioned bool
-	name          string
-	ordered       bool
-	once          bool // at most once
-	whole         bool // batches hold whole entries
-	nackDelay     time.Duration
-	report        func(error)
-	malformed     func(defect string, entries int)
-	reads         *sync.Mutex // held while reading: one lane after the other reads a subscription
+	place
+	name      string
+	ordered   bool
+	once      bool // at most once
+	whole     bool // batches hold whole entries
+	nackDelay time.Duration
+	report    func(error)
+	malformed func(defect string, entries int)
+	reads     *sync.Mutex // held while reading: one lane after the other reads a subscription
 }
 
 // lane reads one partition. Entries in which messages failed are told apart here,

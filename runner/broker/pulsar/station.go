@@ -165,7 +165,7 @@ func (st *station) give(ctx context.Context) {
 		malformed = func(string, int) {}
 	}
 	l := newLane(ctx, st.sub, laneOptions{
-		topic: st.in.Topic, partition: st.partition, unpartitioned: st.of == 0, name: st.topic,
+		place: place{topic: st.in.Topic, partition: st.partition, unpartitioned: st.of == 0}, name: st.topic,
 		ordered:   mode != wire.Shared,
 		once:      o.Delivery.Guarantee == atMostOnce,
 		whole:     o.Delivery.Guarantee == effectivelyOnce,

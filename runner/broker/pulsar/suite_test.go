@@ -1,7 +1,9 @@
 package pulsar_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -34,21 +36,29 @@ func sinkOptions(s *pulsartest.Server, topic string, partitions int) pulsar.Sink
 	return pulsar.SinkOptions{Broker: s.Broker(), Output: wire.Output{Topic: topic, Partitions: partitions}}
 }
 
-// stored is what a topic holds, as a sink is given it.
-func stored(t testing.TB, s *pulsartest.Server, topic string, partitions int) []pipeline.Message {
+// stored is what a topic holds, as our own reader shows it.
+func stored(t testing.TB, s *pulsartest.Server, topic string) []pipeline.Message {
 	t.Helper()
-	var out []pipeline.Message
-	for _, m := range s.ReadAll(t, topic, partitions) {
-		in := pipeline.Message{Partition: m.Partition, Value: m.Value, Properties: m.Properties}
-		if m.Key != "" {
-			in.Key = []byte(m.Key)
-		}
-		if !m.EventTime.IsZero() && m.EventTime.UnixMilli() > 0 {
-			in.EventTime = m.EventTime.UnixMilli()
-		}
-		out = append(out, in)
+	r, err := pulsar.NewReader(t.Context(), pulsar.ReaderOptions{Broker: s.Broker(), Topic: topic, Earliest: true})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	defer r.Close(t.Context())
+	return rest(t, r)
+}
+
+func rest(t testing.TB, r *pulsar.Reader) (all []pipeline.Message) {
+	t.Helper()
+	for {
+		m, err := r.Next(t.Context())
+		switch {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
 }
 
 func TestPulsarSinkConforms(t *testing.T) {
@@ -58,6 +68,7 @@ func TestPulsarSinkConforms(t *testing.T) {
 			n, number := s.Namespace(t, pulsartest.Policies{Retention: true}), 0
 			var topic string
 			runnertest.SinkSuite(t, runnertest.SinkHarness{
+				Properties: true,
 				New: func(t *testing.T) pipeline.Sink {
 					number++
 					topic = n.Topic(t, fmt.Sprint("sink-", number), 0)
@@ -65,7 +76,7 @@ func TestPulsarSinkConforms(t *testing.T) {
 					o.Output.Producer = &wire.Producer{Compression: codec}
 					return newSink(t, o)
 				},
-				Written: func(t *testing.T) []pipeline.Message { return stored(t, s, topic, 0) },
+				Written: func(t *testing.T) []pipeline.Message { return stored(t, s, topic) },
 			})
 		})
 	}

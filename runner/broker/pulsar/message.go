@@ -1,0 +1,58 @@
+package pulsar
+
+import (
+	"bytes"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// Message is what a Producer takes and a Reader gives, under a name that tools can use
+// without importing the pipeline.
+type Message = pipeline.Message
+
+// place is where deliveries come from.
+type place struct {
+	topic         string // without the partition
+	partition     int
+	unpartitioned bool
+}
+
+// fill makes the pipeline's message of one in an entry. It aliases the delivery.
+func (p *place) fill(m *pipeline.Message, in *entry.Message, d *subscription.Delivery) {
+	e := &d.Entry
+	*m = pipeline.Message{
+		Topic: p.topic, Partition: p.partition, Unpartitioned: p.unpartitioned,
+		Key: in.KeyBytes(), Value: in.Value,
+		EventTime: in.EventTime, PublishTime: e.PublishTime, Schema: e.Schema,
+		Position:   pipeline.Position{Ledger: d.ID.Ledger, Entry: d.ID.Entry, Index: int32(in.Index)}, //nolint:gosec // a batch has fewer than 2^31 messages
+		Redelivery: int32(d.Redelivery),                                                               //nolint:gosec // brokers give up before that
+	}
+	if e.Batched {
+		m.Position.Count = int32(e.Count) //nolint:gosec // as above
+	}
+	if in.Properties.Len() > 0 {
+		m.Properties = in.Properties.Map()
+	}
+}
+
+// all are copies of the messages of a delivery that are still to be processed.
+func (p *place) all(d *subscription.Delivery) ([]pipeline.Message, error) {
+	if d.Err != nil {
+		return nil, d.Err
+	}
+	var out []pipeline.Message
+	var in entry.Message
+	walk := d.Entry.Messages()
+	for walk.Next(&in) {
+		if in.Compacted || !d.Pending(in.Index) {
+			continue
+		}
+		out = append(out, pipeline.Message{})
+		m := &out[len(out)-1]
+		p.fill(m, &in, d)
+		m.Key, m.Value, m.Schema = bytes.Clone(m.Key), bytes.Clone(m.Value), bytes.Clone(m.Schema)
+	}
+	return out, walk.Err()
+}
