@@ -56,8 +56,8 @@ func (p *parts) close(ctx context.Context) error {
 // wrong with the rest is then known already.
 func (i *instance) build(ctx context.Context) (*parts, error) {
 	switch g := i.file.Delivery.Guarantee; g {
-	case "atleast_once", atMostOnce:
-	case "effectively_once", "manual":
+	case "atleast_once", atMostOnce, pipeline.Manual: // what lane cannot do the last, the pipeline refuses
+	case pipeline.EffectivelyOnce:
 		if i.onPulsar() {
 			break
 		}

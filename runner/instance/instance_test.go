@@ -263,6 +263,7 @@ func TestTerminalErrorsAreWrittenDown(t *testing.T) {
 		"NotAProgram":      {func(f *wire.File) { f.Function.Runtime = "go" }, "InvalidCode"},
 		"UnknownRuntime":   {func(f *wire.File) { f.Function.Runtime = "java" }, "InvalidConfig"},
 		"UnknownGuarantee": {func(f *wire.File) { f.Delivery.Guarantee = "effectively_once" }, "InvalidConfig"},
+		"ManualConnector":  {func(f *wire.File) { f.Delivery.Guarantee = "manual" }, "InvalidConfig"},
 		"UnknownSource":    {func(f *wire.File) { f.Source.Connector.Name = "kafka" }, "InvalidConfig"},
 		"UnknownSink":      {func(f *wire.File) { f.Sink.Connector.Name = "generator" }, "InvalidConfig"},
 		"UnknownSetting":   {func(f *wire.File) { f.Sink.Connector.Config = `{"path":"x","mode":"tail"}` }, "InvalidConfig"},

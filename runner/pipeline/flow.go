@@ -18,6 +18,7 @@ type flow struct {
 	free  chan *work
 	queue chan *work // has room for all of them
 	begun bool       // something was read since the flow last rested
+	stuck bool       // with the turn: what was sent could not be brought to its end
 	ended chan struct{}
 	err   error // the back's, once it has ended
 }
@@ -155,6 +156,9 @@ func (f *flow) rest(read context.Context) {
 func (f *flow) begin(ctx context.Context, w *work) (<-chan struct{}, error) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
+	if f.stuck {
+		return nil, errDrained // R4: nothing may pass what the back has given up
+	}
 	if err := f.invokeAll(ctx, w); err != nil {
 		return nil, err
 	}
@@ -196,6 +200,7 @@ func (f *flow) slowly(ctx context.Context, first *work) error {
 		err := f.finish(ctx, w)
 		f.give(w, err)
 		if err != nil {
+			f.stuck = true
 			for _, rest := range all[i+1:] {
 				rest.hold.release()
 			}

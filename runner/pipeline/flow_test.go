@@ -114,6 +114,31 @@ func TestR4NothingPassesAFailingMessage(t *testing.T) {
 	same(t, "user failures", 2, f.counts.Failures(pipeline.User))
 }
 
+// R4: what an ordered lane gives up when it drains, nothing passes, not even a batch that
+// was read before.
+func TestR4NothingPassesWhatIsGivenUp(t *testing.T) {
+	f, _ := flowing(12)
+	f.lane.InOrder, f.lane.Finite = true, false
+	drain := make(chan struct{})
+	f.config.Drain = drain
+	f.config.Delivery = wire.Delivery{MaxRetries: 3, BackoffMs: time.Hour.Milliseconds(), MaxBackoffMs: time.Hour.Milliseconds()}
+	f.sink.Before = func(_ int, out []pipeline.Message) (int, error) {
+		at := slices.IndexFunc(out, func(m pipeline.Message) bool { return string(m.Value) == "10" })
+		if at < 0 {
+			return len(out), nil
+		}
+		time.AfterFunc(5*time.Millisecond, func() {
+			f.lane.Add(pipeline.Message{Value: []byte("behind"), Position: pipeline.Numbered(13)})
+			time.AfterFunc(20*time.Millisecond, func() { close(drain) })
+		})
+		return at, &pipeline.MessageError{Err: errTest}
+	}
+	f.mustRun(t)
+	same(t, "written", numbers(9), f.sink.Values())
+	same(t, "settled", numbers(9), f.lane.Settled())
+	same(t, "bytes held", int64(0), f.inUse())
+}
+
 // R7: what was sent when the order to drain comes is waited for and settled.
 func TestR7DrainWaitsForReceipts(t *testing.T) {
 	f, sink := flowing(12)

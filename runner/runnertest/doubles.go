@@ -48,6 +48,10 @@ func (l *MemoryLane) Add(more ...pipeline.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue = append(l.queue, more...)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Name implements pipeline.Lane.
