@@ -1,8 +1,11 @@
 package pulsartest
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 )
 
 // Stats are what a broker says about one topic, or about all partitions of one.
@@ -74,4 +77,32 @@ func (s *Server) Cursors(t testing.TB, partition string) map[string]Cursor {
 	}
 	s.must(t, request{method: http.MethodGet, path: path(partition) + "/internalStats", out: &internal})
 	return internal.Cursors
+}
+
+// Serves reports whether this very broker serves a topic now; it does not take it over.
+func (s *Server) Serves(t testing.TB, topic string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	var owned map[string]any
+	at, ok := strings.CutPrefix(s.AdminURL, "http://")
+	if !ok {
+		at = strings.TrimPrefix(s.AdminURL, "https://")
+	}
+	var bundle string
+	if s.Admin(ctx, http.MethodGet, "/lookup/v2/topic/"+strings.TrimPrefix(path(topic), "/admin/v2/")+"/bundle", nil, &bundle) != nil ||
+		s.Admin(ctx, http.MethodGet, "/admin/v2/brokers/"+s.cluster(ctx)+"/"+at+"/ownedNamespaces", nil, &owned) != nil {
+		return false
+	}
+	namespace := strings.Join(strings.Split(strings.TrimPrefix(topic, "persistent://"), "/")[:2], "/")
+	_, ok = owned[namespace+"/"+strings.TrimSpace(bundle)]
+	return ok
+}
+
+func (s *Server) cluster(ctx context.Context) string {
+	var names []string
+	if s.Admin(ctx, http.MethodGet, "/admin/v2/clusters", nil, &names) != nil || len(names) == 0 {
+		return ""
+	}
+	return names[0]
 }
