@@ -90,3 +90,25 @@ func TestTail(t *testing.T) {
 		t.Errorf("after a reset: %q", got)
 	}
 }
+
+// TestFloodIsBounded: user code that prints without end is not stopped, and what passes
+// is bounded and says what did not.
+func TestFloodIsBounded(t *testing.T) {
+	var out strings.Builder
+	tail := guard.NewTail(&out)
+	line := []byte(strings.Repeat("x", 1023) + "\n")
+	const lines = 32 << 10
+	for range lines {
+		if n, err := tail.Write(line); n != len(line) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	tail.Flush()
+	passed := strings.Count(out.String(), string(line))
+	if passed < 8<<10 || passed == lines {
+		t.Errorf("%d of %d lines passed", passed, lines)
+	}
+	if !strings.Contains(out.String(), "were dropped here") {
+		t.Error("the loss is not told")
+	}
+}

@@ -24,14 +24,15 @@ const (
 
 // Options say what runs and within which bounds.
 type Options struct {
-	Runtime string        // Python or Go
-	File    string        // the code
-	Start   frame.Start   // what user code may ask for; its secrets travel in the start frame only (R9)
-	WorkDir string        // the worker's working directory and scratch, private to the instance
-	Timeout time.Duration // of the call for one message; 0: none
-	Memory  int64         // bytes of the worker and its children (Linux); 0: most of the machine's
-	Rerun   bool          // a batch that broke a limit may be shown to user code again
-	Log     io.Writer     // standard output and error of the worker; nil: discarded
+	Runtime   string        // Python or Go
+	File      string        // the code
+	Start     frame.Start   // what user code may ask for; its secrets travel in the start frame only (R9)
+	WorkDir   string        // the worker's working directory and scratch, private to the instance
+	Timeout   time.Duration // of the call for one message; 0: none
+	Memory    int64         // bytes of the worker and its children (Linux); 0: most of the machine's
+	Processes int           // that the worker may start (Linux); 0: 512
+	Rerun     bool          // a batch that broke a limit may be shown to user code again
+	Log       io.Writer     // standard output and error of the worker; nil: discarded
 
 	Records frame.LogSink                    // of user code's logger; nil: they are in Log only
 	Metric  func(name string, value float64) // nil: observations are dropped
@@ -104,6 +105,7 @@ func (f *Functions) Close(ctx context.Context) error {
 		f.worker = nil
 	}
 	f.mu.Unlock()
+	f.tail.Flush()
 	f.unmap(ctx) // after the calls that the closed worker let go
 	return nil
 }

@@ -11,16 +11,19 @@ import (
 )
 
 const (
-	watchEvery   = 250 * time.Millisecond
-	maxProcesses = 512 // a function that starts more runs away
+	watchEvery    = 250 * time.Millisecond
+	manyProcesses = 512 // a function that starts more runs away
 )
 
 // watch ends a worker that, with its children, holds more memory or processes than it
 // may, before the machine suffers. The kernel cannot be told to: a limit on address
 // space hits runtimes that reserve much and use little.
-func (w *worker) watch(limit int64) {
+func (w *worker) watch(limit int64, processes int) {
 	if limit <= 0 {
 		limit = mostOfMemory()
+	}
+	if processes <= 0 {
+		processes = manyProcesses
 	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -30,12 +33,12 @@ func (w *worker) watch(limit int64) {
 			return
 		case <-tick.C:
 		}
-		f := family{pages: int64(os.Getpagesize())}
+		f := family{page: int64(os.Getpagesize()), most: processes}
 		f.add(w.pid)
 		text := ""
 		switch {
-		case f.processes > maxProcesses:
-			text = fmt.Sprintf("the function started more than %d processes", maxProcesses)
+		case f.processes-1 > processes:
+			text = fmt.Sprintf("the function started more than %d processes", processes)
 		case f.bytes > limit:
 			text = fmt.Sprintf("the function holds %d MiB of memory, more than its limit of %d MiB", f.bytes>>20, limit>>20)
 		default:
@@ -58,13 +61,14 @@ func mostOfMemory() int64 {
 
 // family is a process and all that it started.
 type family struct {
-	pages     int64
+	page      int64
+	most      int
 	bytes     int64
 	processes int
 }
 
 func (f *family) add(pid int) {
-	if f.processes++; f.processes > maxProcesses {
+	if f.processes++; f.processes-1 > f.most {
 		return
 	}
 	dir := "/proc/" + strconv.Itoa(pid)
@@ -73,7 +77,7 @@ func (f *family) add(pid int) {
 		if len(fields) > 2 {
 			resident, _ := strconv.ParseInt(string(fields[1]), 10, 64)
 			shared, _ := strconv.ParseInt(string(fields[2]), 10, 64)
-			f.bytes += (resident - shared) * f.pages
+			f.bytes += (resident - shared) * f.page
 		}
 	}
 	threads, err := os.ReadDir(dir + "/task")

@@ -107,7 +107,7 @@ func (f *Functions) spawn() (*worker, error) {
 	}
 	w.pid = cmd.Process.Pid
 	go w.read()
-	go w.watch(f.opts.Memory)
+	go w.watch(f.opts.Memory, f.opts.Processes)
 	return w, nil
 }
 

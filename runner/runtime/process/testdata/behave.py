@@ -16,6 +16,17 @@ class Behave(Function):
                 f.write(str(os.getpid()))
             while True:
                 pass
+        if input.startswith(b"fork:"):
+            self.fork(input[5:])
+        if input.startswith(b"flood:"):
+            line = "x" * 1023
+            for _ in range(int(input[6:]) >> 10):
+                print(line)
+            return b"printed"
+        if input == b"memory":
+            hoard = []
+            while True:
+                hoard.append(bytearray(1 << 20))
         if input == b"fail":
             raise ValueError("asked to fail")
         if input == b"none":
@@ -47,6 +58,14 @@ class Behave(Function):
             context.publish("elsewhere", "there", properties={"a": "b"})
             return b"here"
         return input
+
+    def fork(self, file):
+        with open(file, "w") as f:
+            f.write(str(os.getpid()))
+        while True:
+            if os.fork() == 0:
+                time.sleep(3600)
+            time.sleep(0.005)
 
     def facts(self, context):
         context.record_metric("seen", 2.5)
