@@ -85,7 +85,7 @@ func TestIDs(t *testing.T) {
 		id     string
 		pulsar string
 	}{
-		"Batched":       {Message{Partition: 2, Position: Position{Ledger: 12, Entry: 5, Index: 0, Count: 3}}, "12:5:2:0", "080c100518022000"},
+		"Batched":       {Message{Partition: 2, Position: Position{Ledger: 12, Entry: 5, Index: 0, Count: 3}}, "12:5:2:0", "080c1005180220003003"},
 		"Alone":         {Message{Partition: 2, Position: Position{Ledger: 12, Entry: 5}}, "12:5:2", "080c10051802"},
 		"Unpartitioned": {Message{Unpartitioned: true, Position: Position{Ledger: 300, Entry: 5}}, "300:5:-1", "08ac021005"},
 		"Numbered":      {Message{Position: Position{Ledger: -1, Entry: 77}}, "77", ""},

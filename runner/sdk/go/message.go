@@ -83,7 +83,7 @@ func (m Message) PulsarID() []byte {
 		b = field(b, 3, int64(m.Partition))
 	}
 	if p.Count > 0 {
-		b = field(b, 4, int64(p.Index))
+		b = field(field(b, 4, int64(p.Index)), 6, int64(p.Count))
 	}
 	return b
 }

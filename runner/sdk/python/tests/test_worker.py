@@ -307,7 +307,7 @@ class Contexts(unittest.TestCase):
 
     def test_message_ids_are_pulsars(self):
         first, second, third = (self.at(i).get_message_id() for i in range(3))
-        self.assertEqual((str(first), first.serialize().hex()), ("(12,5,3,1)", "080c100518032001"))
+        self.assertEqual((str(first), first.serialize().hex()), ("(12,5,3,1)", "080c1005180320013004"))
         self.assertEqual((str(second), second.serialize().hex()), ("(12,6,-1,-1)", "080c1006"))
         self.assertEqual((str(third), third.serialize()), ("77", b"77"))
         self.assertEqual((first.ledger_id(), first.entry_id(), first.partition(), first.batch_index()), (12, 5, 3, 1))
@@ -335,7 +335,7 @@ class Contexts(unittest.TestCase):
         c = self.context
         c.publish("a", 5, properties={"p": "q"})
         c.publish("b", "x", message_conf={"partition_key": "k", "event_timestamp": 9, "properties": {"r": "s"}})
-        c.publish("c", [1], serde_class_name="pulsar.PickleSerDe")
+        c.publish("c", [1], serde_class_name="serde.PickleSerDe")
         got = c._take_published()
         self.assertEqual(got[0], frames.output("a", None, b"5", {"p": "q"}, 0))
         self.assertEqual(got[1], frames.output("b", b"k", b"x", {"r": "s"}, 9))

@@ -43,7 +43,7 @@ class MessageId:
         if m.partition >= 0:
             out += b"\x18" + _varint(m.partition)
         if m.count:
-            out += b"\x20" + _varint(m.index)
+            out += b"\x20" + _varint(m.index) + b"\x30" + _varint(m.count)
         return out
 
     def __str__(self):
@@ -307,6 +307,8 @@ class ContextImpl:
     def _serializer(self, name):
         if name not in self._serdes:
             module, _, cls = name.rpartition(".")
+            if module == "serde":  # as Pulsar's own runtime names its serialisation classes
+                module = "pulsar.functions.serde"
             self._serdes[name] = getattr(importlib.import_module(module), cls)().serialize
         return self._serdes[name]
 
