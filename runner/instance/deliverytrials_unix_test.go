@@ -3,10 +3,20 @@
 package instance_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	pulsario "github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
@@ -290,5 +300,88 @@ func runningTrials() map[string]trial {
 				w.gives(t, "out", "a!")
 			},
 		},
+	}
+}
+
+func connectorTrials() map[string]trial {
+	// A source numbers messages, a sink appends them to a file.
+	both := trial{shown: func(t *testing.T, w *world) {
+		w.baseDir = t.TempDir()
+		w.c = spec.Component{
+			Kind: spec.KindSink, Tenant: w.c.Tenant, Namespace: w.c.Namespace, Name: "store", DataPath: w.c.DataPath,
+			Builtin: "file", Config: `{"path":"out.txt"}`, Inputs: map[string]spec.Input{"out": {}}, Subscription: w.c.Subscription,
+		}
+		w.start(t)
+		w.c = spec.Component{
+			Kind: spec.KindSource, Tenant: w.c.Tenant, Namespace: w.c.Namespace, Name: "intake", DataPath: w.c.DataPath,
+			Builtin: "generator", Config: `{"count":5,"template":"line {n}"}`, Output: &spec.Output{Topic: "out"},
+		}
+		w.start(t)
+		w.gives(t, "out", "line 0", "line 1", "line 2", "line 3", "line 4")
+		pulsartest.Eventually(t, "five lines", func() bool { return w.started[0].out(t) == lines("") })
+	}}
+	return map[string]trial{"builtin": both, "config": both}
+}
+
+// keys writes a key pair and returns cryptoConfig that uses it.
+func keys(t *testing.T) (config spec.JSON, public, private string) {
+	t.Helper()
+	pair, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&pair.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	public = write("public.pem", "PUBLIC KEY", der)
+	private = write("private.pem", "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(pair))
+	return spec.JSON(fmt.Sprintf(`{"cryptoKeyReaderConfig":{"defaultPublicKey":"file://%s","defaultPrivateKey":"file://%s"},"encryptionKeys":["k"]}`, public, private)), public, private
+}
+
+func cryptoTrials() map[string]trial {
+	return map[string]trial{
+		`inputs[*].extra["cryptoConfig"]`: {paths: onlyCompatible(), shown: func(t *testing.T, w *world) {
+			config, public, private := keys(t)
+			w.c.Inputs["in"] = spec.Input{Extra: map[string]spec.JSON{"cryptoConfig": config}}
+			w.start(t)
+			p, err := w.Client(t).CreateProducer(pulsario.ProducerOptions{Topic: w.Full("in"), Encryption: &pulsario.ProducerEncryptionInfo{
+				KeyReader: crypto.NewFileKeyReader(public, private), Keys: []string{"k"},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			if _, err := p.Send(t.Context(), &pulsario.ProducerMessage{Payload: []byte("a")}); err != nil {
+				t.Fatal(err)
+			}
+			w.gives(t, "out", "a")
+		}},
+		`output.producer.extra["cryptoConfig"]`: {paths: onlyCompatible(), shown: func(t *testing.T, w *world) {
+			config, public, private := keys(t)
+			w.c.Output.Producer = &spec.Producer{Extra: map[string]spec.JSON{"cryptoConfig": config}}
+			w.start(t)
+			w.send(t, "in", true, texts("a")...)
+			r, err := w.Client(t).CreateReader(pulsario.ReaderOptions{
+				Topic: w.Full("out"), StartMessageID: pulsario.EarliestMessageID(),
+				Decryption: &pulsario.MessageDecryptionInfo{KeyReader: crypto.NewFileKeyReader(public, private)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			m, err := r.Next(t.Context())
+			if err != nil || string(m.Payload()) != "a" || m.GetEncryptionContext() != nil {
+				t.Errorf("got %+v, %v", m, err)
+			}
+			pulsartest.Eventually(t, "the entry is encrypted", func() bool { return w.encrypted(t, "out") })
+		}},
 	}
 }

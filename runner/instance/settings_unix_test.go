@@ -29,6 +29,7 @@ type world struct {
 	place   func(t *testing.T) string
 	brokers map[string]wire.Broker // nil: the one Pulsar, as the platform's own
 	secrets map[string]string
+	baseDir string // of connectors
 	started []*running
 }
 
@@ -79,13 +80,15 @@ func (w *world) files(t *testing.T) []wire.File {
 			w.Topic(t, strings.TrimPrefix(s.Topic, w.Full("")), 0)
 		}
 	}
-	place := w.place(t)
-	code, err := os.ReadFile(place)
-	if err != nil {
-		t.Fatal(err)
+	if w.c.Runtime != nil {
+		facts.Code.File = w.place(t)
+		code, err := os.ReadFile(facts.Code.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(code)
+		facts.Code.SHA256 = hex.EncodeToString(sum[:])
 	}
-	sum := sha256.Sum256(code)
-	facts.Code = wire.Code{File: place, SHA256: hex.EncodeToString(sum[:])}
 	first, err := wire.FromComponent(w.c, facts)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +102,7 @@ func (w *world) files(t *testing.T) []wire.File {
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		files[id] = first
 		files[id].Instance.ID = id
-		files[id].WorkDir, files[id].Probe = filepath.Join(dir, "work"), "unix:"+filepath.Join(dir, "probe")
+		files[id].BaseDir, files[id].WorkDir, files[id].Probe = w.baseDir, filepath.Join(dir, "work"), "unix:"+filepath.Join(dir, "probe")
 	}
 	return files
 }
@@ -221,7 +224,7 @@ type trial struct {
 // data paths. The names are the settings of the table; a test of the table looks for them.
 func TestPulsarSettings(t *testing.T) {
 	all := map[string]trial{}
-	for _, group := range []map[string]trial{codeTrials(), inputTrials(), outputTrials(), subscriptionTrials(), deliveryTrials(), failureTrials(), runningTrials()} {
+	for _, group := range []map[string]trial{codeTrials(), connectorTrials(), inputTrials(), outputTrials(), subscriptionTrials(), deliveryTrials(), failureTrials(), runningTrials(), cryptoTrials()} {
 		maps.Copy(all, group)
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -290,7 +290,26 @@ func compressed(t *testing.T, w *world) {
 }
 
 // codec is how the first entry of a topic is compressed.
-func (w *world) codec(t *testing.T, topic string) string {
+func (w *world) codec(t *testing.T, topic string) (name string) {
+	t.Helper()
+	w.look(t, topic, func(d *subscription.Delivery) {
+		if d.Err != nil {
+			t.Fatal(d.Err)
+		}
+		name = d.Entry.Codec.String()
+	})
+	return name
+}
+
+// encrypted tells whether the first entry of a topic needs a key.
+func (w *world) encrypted(t *testing.T, topic string) (is bool) {
+	t.Helper()
+	w.look(t, topic, func(d *subscription.Delivery) { is = d.Entry.Encrypted() })
+	return is
+}
+
+// look hands over the first entry of a topic as it is stored.
+func (w *world) look(t *testing.T, topic string, at func(*subscription.Delivery)) {
 	t.Helper()
 	client, err := conn.New(w.Broker(), conn.Options{})
 	if err != nil {
@@ -307,10 +326,7 @@ func (w *world) codec(t *testing.T, topic string) string {
 		t.Fatal(err)
 	}
 	defer d.Release()
-	if d.Err != nil {
-		t.Fatal(d.Err)
-	}
-	return d.Entry.Codec.String()
+	at(d)
 }
 
 func bounded(t *testing.T, w *world) {
