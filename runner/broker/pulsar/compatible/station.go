@@ -3,6 +3,7 @@ package compatible
 import (
 	"context"
 	"maps"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -71,7 +72,7 @@ func (st *station) open(ctx context.Context, c *client, later bool) error {
 		}
 	}
 	if from.SkipToLatest && !later {
-		if err := st.consumer.Seek(pulsario.LatestMessageID()); err != nil {
+		if err := st.consumer.Seek(latest()); err != nil {
 			st.consumer.Close()
 			return err
 		}
@@ -174,4 +175,10 @@ func (st *station) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// latest is behind the newest message of a consumer's one partition. The client's own
+// word for it names no partition, and its Seek refuses that.
+func latest() pulsario.MessageID {
+	return pulsario.NewMessageID(math.MaxInt64, math.MaxInt64, -1, 0)
 }
