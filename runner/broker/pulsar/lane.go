@@ -62,6 +62,8 @@ type lane struct {
 	spare   spare
 }
 
+var _ pipeline.ByHand = (*lane)(nil)
+
 func newLane(ctx context.Context, sub consumer, o laneOptions) *lane {
 	l := &lane{laneOptions: o, sub: sub, entries: map[entry.ID]*progress{}}
 	l.mine, l.fence = context.WithCancel(ctx)
@@ -250,6 +252,17 @@ func (l *lane) Acknowledge(ctx context.Context, said []pipeline.Ack) error {
 		return nil
 	}
 	return l.acknowledge(ctx, acks, false)
+}
+
+// Unacknowledged implements pipeline.ByHand.
+func (l *lane) Unacknowledged() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, p := range l.entries {
+		n += subscription.Left(p.kept)
+	}
+	return n
 }
 
 func (l *lane) byHand(said []pipeline.Ack) []subscription.Ack {
