@@ -4,10 +4,14 @@ import "fmt"
 
 // Defect is a class of entries that cannot be handed to a function as they are. It is
 // an error, so that errors.Is tells one from another.
+//
+//nolint:errname // it classifies an Error and is none by itself
 type Defect string
 
 // What can be wrong with an entry. Encrypted, Chunked and Marker are not malformed:
 // they are whole, and of a kind that this codec does not open.
+//
+//nolint:errname // classes of an Error
 const (
 	Truncated    Defect = "truncated"           // it ends before a length inside it says
 	Checksum     Defect = "checksum"            // bytes were changed since it was sent

@@ -1,3 +1,4 @@
+//nolint:gosec // two's complement is the protocol's encoding, and lengths are bounded by the frame
 package entry
 
 import (
@@ -209,7 +210,8 @@ func (e *Encoder) appendSingle(m *Message) {
 		b = appendUvarint(append(b, singleSequence), e.header.Sequence+uint64(e.count))
 	}
 	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
-	e.body = append(b, m.Value...)
+	b = append(b, m.Value...)
+	e.body = b
 }
 
 func appendRare(b []byte, m *Message) []byte {

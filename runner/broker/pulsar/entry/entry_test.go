@@ -91,7 +91,7 @@ func seal(t testing.TB, m *pulsarpb.MessageMetadata, payload []byte) []byte {
 }
 
 func meta() *pulsarpb.MessageMetadata {
-	return &pulsarpb.MessageMetadata{ProducerName: proto.String("p"), SequenceId: proto.Uint64(7), PublishTime: proto.Uint64(1000)}
+	return &pulsarpb.MessageMetadata{ProducerName: new("p"), SequenceId: proto.Uint64(7), PublishTime: proto.Uint64(1000)}
 }
 
 var everyCodec = []entry.Codec{entry.None, entry.LZ4, entry.Zlib, entry.Zstd, entry.Snappy}
@@ -382,10 +382,10 @@ func TestDefects(t *testing.T) {
 		"TooMany":  {with(func(m *pulsarpb.MessageMetadata) { m.NumMessagesInBatch = proto.Int32(1 << 30) }, "abcdef"), entry.BatchFraming},
 		"Negative": {with(func(m *pulsarpb.MessageMetadata) { m.NumMessagesInBatch = proto.Int32(-1) }, "abcdef"), entry.BatchFraming},
 		"Encrypted": {with(func(m *pulsarpb.MessageMetadata) {
-			m.EncryptionKeys = []*pulsarpb.EncryptionKey{{Key: proto.String("k"), Value: []byte("v")}}
+			m.EncryptionKeys = []*pulsarpb.EncryptionKey{{Key: new("k"), Value: []byte("v")}}
 		}, "abc"), entry.Encrypted},
 		"Chunked": {with(func(m *pulsarpb.MessageMetadata) {
-			m.Uuid = proto.String("u")
+			m.Uuid = new("u")
 			m.NumChunks = proto.Int32(3)
 			m.ChunkId = proto.Int32(1)
 		}, "abc"), entry.Chunked},
@@ -435,9 +435,9 @@ func TestDefectsInsideBatch(t *testing.T) {
 // included.
 func TestMetadataFields(t *testing.T) {
 	md := meta()
-	md.ReplicatedFrom, md.TxnidLeastBits, md.TxnidMostBits = proto.String("eu"), proto.Uint64(0), proto.Uint64(4)
+	md.ReplicatedFrom, md.TxnidLeastBits, md.TxnidMostBits = new("eu"), proto.Uint64(0), proto.Uint64(4)
 	md.HighestSequenceId, md.DeliverAtTime, md.EventTime = proto.Uint64(12), proto.Int64(77), proto.Uint64(55)
-	md.NullPartitionKey, md.PartitionKey = proto.Bool(true), proto.String("x")
+	md.NullPartitionKey, md.PartitionKey = new(true), new("x")
 	in := append([]byte{0x0e, 0x02, 0, 0, 0, 2, 8, 1}, seal(t, md, []byte("v"))...)
 	var dec entry.Decoder
 	var e entry.Entry

@@ -1,3 +1,4 @@
+//nolint:gosec // two's complement is the protocol's encoding, and lengths are bounded by the frame
 package entry
 
 // bad is the position that a reader of the protocol's encoding returns for input that

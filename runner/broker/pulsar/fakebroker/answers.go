@@ -1,8 +1,11 @@
+//nolint:gosec // two's complement is the protocol's encoding
 package fakebroker
 
 import "github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 
 // Accept answers a command as a broker that has nothing against it.
+//
+//nolint:gocyclo // one case for each command
 func (c *Conn) Accept(cmd *pulsarpb.BaseCommand) {
 	switch cmd.GetType() {
 	case pulsarpb.Type_CONNECT:

@@ -126,18 +126,14 @@ func (p *Publisher) refuse(e *entry.Encoded) error {
 func (p *Publisher) waitForRoom(ctx context.Context, size int64) error {
 	for {
 		p.mu.Lock()
-		err := p.err
-		if p.closing && err == nil {
-			err = ErrClosed
-		}
-		full := len(p.pending.queue) > 0 && (p.pending.bytes+size > p.o.MaxPendingBytes || p.o.MaxPending > 0 && len(p.pending.queue) >= p.o.MaxPending)
-		if err != nil || !full {
+		if !p.full(size) {
 			p.mu.Unlock()
-			return err
+			return nil
 		}
 		p.waiting++
 		room := p.room
 		p.mu.Unlock()
+		var err error
 		select {
 		case <-room:
 		case <-ctx.Done():
@@ -150,6 +146,13 @@ func (p *Publisher) waitForRoom(ctx context.Context, size int64) error {
 			return err
 		}
 	}
+}
+
+// full tells whether size more bytes have to wait; one entry is always let in, and Send
+// itself refuses what comes after the end. Called with the lock.
+func (p *Publisher) full(size int64) bool {
+	n := len(p.pending.queue)
+	return n > 0 && !p.closing && p.err == nil && (p.pending.bytes+size > p.o.MaxPendingBytes || p.o.MaxPending > 0 && n >= p.o.MaxPending)
 }
 
 // settled wakes whoever waits for room. Called with the lock.

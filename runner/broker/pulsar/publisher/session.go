@@ -133,9 +133,8 @@ func (p *Publisher) connect(ctx context.Context, first bool) (*session, error) {
 
 // final returns the error that ends the publisher; nil: try again.
 func (p *Publisher) final(err error, took time.Duration, first bool) error {
-	var server *conn.ServerError
 	code := pulsarpb.Code_UNKNOWN_ERROR
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*conn.ServerError](err); ok {
 		code = server.Code
 	}
 	switch code {
@@ -153,6 +152,7 @@ func (p *Publisher) final(err error, took time.Duration, first bool) error {
 		if !first {
 			return p.impatient(err, took)
 		}
+	default:
 	}
 	if _, terminal := conn.Terminal(err); terminal {
 		return err
@@ -287,6 +287,7 @@ func (s *session) refused(e *pulsarpb.SendError) {
 			p.mu.Unlock()
 			return
 		}
+	default:
 	}
 	p.mu.Unlock()
 	switch e.GetCode() {
@@ -294,6 +295,7 @@ func (s *session) refused(e *pulsarpb.SendError) {
 		p.fail(err)
 	case pulsarpb.Code_PRODUCER_FENCED:
 		p.fail(errors.Join(ErrFenced, err))
+	default:
 	}
 	s.end(err)
 }

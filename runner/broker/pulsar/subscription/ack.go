@@ -125,8 +125,8 @@ func (h *Subscription) Redeliver(ctx context.Context, ids []entry.ID) error {
 		for _, id := range ids[:n] {
 			cmd.MessageIds = append(cmd.MessageIds, messageID(id))
 		}
-		if err := s.conn.Send(s.ctx, &pulsarpb.BaseCommand{Redeliver: cmd}); err != nil {
-			return nil // the connection ended: the next one brings all
+		if s.conn.Send(s.ctx, &pulsarpb.BaseCommand{Redeliver: cmd}) != nil {
+			break // the connection ended: the next one brings all
 		}
 		ids = ids[n:]
 	}

@@ -1,3 +1,4 @@
+//nolint:gosec // two's complement is the protocol's encoding, and permits are bounded
 package subscription
 
 import (

@@ -44,8 +44,8 @@ func TestFlow(t *testing.T) {
 func TestFlowNeverStalls(t *testing.T) {
 	for _, size := range []int64{1, 100, 10_000, 5 << 20} {
 		for _, each := range []int64{1, 7, 1000} {
-			f := flow{bytes: 1 << 20}
-			for range 1000 {
+			f := flow{bytes: 1 << 16}
+			for range 3 {
 				f.grant()
 				if f.outstanding <= 0 {
 					t.Fatalf("%d permits with entries of %d x %d bytes", f.outstanding, each, size)

@@ -1,3 +1,4 @@
+//nolint:gosec // two's complement is the protocol's encoding, and permits are bounded
 package subscription
 
 import (
@@ -132,14 +133,8 @@ func (h *Subscription) connect(ctx context.Context, first bool) (*session, error
 			return nil, errors.Join(ctx.Err(), err)
 		}
 		if !first && missing(err) {
-			if !h.o.Recreate {
-				return nil, &GoneError{Topic: h.o.Topic, Err: err}
-			}
-			if !gone {
-				h.o.Report(&GoneError{Topic: h.o.Topic, Err: err})
-			}
+			err = h.gone(err, !gone)
 			gone, create = true, h.o.Create
-			err = errors.Join(errAgain, err)
 		}
 		if h.final(err, time.Since(began), first) {
 			return nil, err
@@ -152,6 +147,18 @@ func (h *Subscription) connect(ctx context.Context, first bool) (*session, error
 			return nil, errors.Join(ctx.Err(), err)
 		}
 	}
+}
+
+// gone says what a deleted topic or subscription means here, the first time aloud.
+func (h *Subscription) gone(err error, first bool) error {
+	gone := &GoneError{Topic: h.o.Topic, Err: err}
+	if !h.o.Recreate {
+		return gone
+	}
+	if first {
+		h.o.Report(gone)
+	}
+	return errors.Join(errAgain, err)
 }
 
 var errAgain = errors.New("waiting for it to be made again")
@@ -167,8 +174,7 @@ func missing(err error) bool {
 }
 
 func code(err error) pulsarpb.Code {
-	var server *conn.ServerError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*conn.ServerError](err); ok {
 		return server.Code
 	}
 	return pulsarpb.Code_UNKNOWN_ERROR
@@ -187,7 +193,7 @@ func (h *Subscription) final(err error, took time.Duration, first bool) bool {
 		}
 	default:
 	}
-	if _, terminal := conn.Terminal(err); terminal && !waits {
+	if _, terminal := conn.Terminal(err); !waits && (terminal || errors.Is(err, ErrGone)) {
 		return true
 	}
 	return h.o.Patience > 0 && took > h.o.Patience

@@ -265,9 +265,12 @@ func (h *Subscription) Close(ctx context.Context) error {
 func (h *Subscription) settle(ctx context.Context) error {
 	for {
 		h.mu.Lock()
-		n, err, changed := len(h.waiting), h.err, h.changed
+		n, changed := len(h.waiting), h.changed
+		if h.err != nil {
+			n = 0
+		}
 		h.mu.Unlock()
-		if n == 0 || err != nil {
+		if n == 0 {
 			return nil
 		}
 		select {
