@@ -94,53 +94,61 @@ func connectionAttributes(service, admin string) map[string]schema.Attribute {
 			MarkdownDescription: "A file that holds the token. It is read whenever something connects, so that a renewed token is used at once. " +
 				"It conflicts with `token` and `oauth2`.",
 		},
-		"tls": schema.SingleNestedAttribute{
-			Optional:            true,
-			MarkdownDescription: "How TLS is done. Files are read whenever something connects.",
-			Attributes: map[string]schema.Attribute{
-				"ca_file": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "The authorities that are trusted, in PEM. Defaults to those of the system.",
-				},
-				"cert_file": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "The client's certificate, in PEM, with `key_file`.",
-				},
-				"key_file": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "The key of the client's certificate, in PEM.",
-				},
-				"insecure": schema.BoolAttribute{
-					Optional:            true,
-					MarkdownDescription: "Whether any certificate is accepted. Who is in between can read and change everything.",
-				},
-				"any_hostname": schema.BoolAttribute{
-					Optional:            true,
-					MarkdownDescription: "Whether the certificate may be that of another host, if a trusted authority signed it.",
-				},
+		"tls":    tlsSchema(),
+		"oauth2": oauth2Schema(),
+	}
+}
+
+func tlsSchema() schema.Attribute {
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "How TLS is done. Files are read whenever something connects.",
+		Attributes: map[string]schema.Attribute{
+			"ca_file": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The authorities that are trusted, in PEM. Defaults to those of the system.",
+			},
+			"cert_file": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The client's certificate, in PEM, with `key_file`.",
+			},
+			"key_file": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The key of the client's certificate, in PEM.",
+			},
+			"insecure": schema.BoolAttribute{
+				Optional:            true,
+				MarkdownDescription: "Whether any certificate is accepted. Who is in between can read and change everything.",
+			},
+			"any_hostname": schema.BoolAttribute{
+				Optional:            true,
+				MarkdownDescription: "Whether the certificate may be that of another host, if a trusted authority signed it.",
 			},
 		},
-		"oauth2": schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "OAuth 2.0 with client credentials. Streams reached so use the compatible data path. " +
-				"It conflicts with `token` and `token_file`.",
-			Attributes: map[string]schema.Attribute{
-				"issuer_url": schema.StringAttribute{
-					Required:            true,
-					MarkdownDescription: "The address of the issuer.",
-				},
-				"audience": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "The audience that the token is for.",
-				},
-				"scope": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "The scopes, separated by spaces.",
-				},
-				"key_file": schema.StringAttribute{
-					Required:            true,
-					MarkdownDescription: "A JSON file with `client_id` and `client_secret`.",
-				},
+	}
+}
+
+func oauth2Schema() schema.Attribute {
+	return schema.SingleNestedAttribute{
+		Optional: true,
+		MarkdownDescription: "OAuth 2.0 with client credentials. Streams reached so use the compatible data path. " +
+			"It conflicts with `token` and `token_file`.",
+		Attributes: map[string]schema.Attribute{
+			"issuer_url": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "The address of the issuer.",
+			},
+			"audience": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The audience that the token is for.",
+			},
+			"scope": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The scopes, separated by spaces.",
+			},
+			"key_file": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "A JSON file with `client_id` and `client_secret`.",
 			},
 		},
 	}

@@ -39,6 +39,9 @@ func newComponent(a *app, kind spec.Kind) *cobra.Command {
 		newScale(a, kind),
 		newLogs(a, kind),
 	)
+	if kind != spec.KindSource {
+		noun.AddCommand(newSeek(a, kind))
+	}
 	if kind == spec.KindFunction {
 		noun.AddCommand(newTrigger(a))
 	}

@@ -102,6 +102,10 @@ func (a *app) remove(ctx context.Context, kind spec.Kind, name string, opts engi
 // statusTable shows one row per instance.
 func statusTable(status engine.Status) table {
 	t := table{header: []string{"COMPONENT", "INSTANCE", "STATE", "RESTARTS", "RECEIVED", "PROCESSED", "FAILURES", "ERROR"}}
+	pulsar := slices.ContainsFunc(status.Instances, func(i engine.Instance) bool { return i.DataPath != "" })
+	if pulsar {
+		t.header = append(t.header, "PATH", "REPEATS")
+	}
 	for _, i := range status.Instances {
 		state := "stopped"
 		switch {
@@ -110,8 +114,18 @@ func statusTable(status engine.Status) table {
 		case i.Running:
 			state = "starting"
 		}
-		t.add(i.Component, strconv.Itoa(i.ID), state, strconv.Itoa(i.Restarts), strconv.FormatInt(i.Received, 10),
-			strconv.FormatInt(i.Processed, 10), strconv.FormatInt(i.Failures, 10), ends(i.Error))
+		row := []string{
+			i.Component, strconv.Itoa(i.ID), state, strconv.Itoa(i.Restarts), strconv.FormatInt(i.Received, 10),
+			strconv.FormatInt(i.Processed, 10), strconv.FormatInt(i.Failures, 10), ends(i.Error),
+		}
+		if pulsar {
+			path := i.DataPath
+			if i.DataPathNote != "" {
+				path += " (" + i.DataPathNote + ")"
+			}
+			row = append(row, path, strconv.FormatInt(i.Repeats, 10))
+		}
+		t.add(row...)
 	}
 	return t
 }

@@ -94,6 +94,11 @@ type Instance struct {
 	Exceptions       map[string]Exceptions `json:"exceptions,omitempty"`         // Failures by whose they were: user, system, source, sink
 	LatencyMs        float64               `json:"latency_ms,omitempty"`         // mean of one message
 	LastInvocationMs int64                 `json:"last_invocation_ms,omitempty"` // since the epoch; 0 never
+
+	DataPath     string           `json:"data_path,omitempty"`      // by which messages move to and from a Pulsar: entry, compatible
+	DataPathNote string           `json:"data_path_note,omitempty"` // why that one
+	Repeats      int64            `json:"repeats,omitempty"`        // outputs that the broker had already and dropped
+	Malformed    map[string]int64 `json:"malformed,omitempty"`      // stored batches that could not be opened, by what was wrong
 }
 
 // Exceptions are the failures of one class since the process started.

@@ -170,6 +170,7 @@ func (i *instance) describe() (in engine.Instance, reason string) {
 		ID: i.id, Running: s.pid != 0, Ready: s.ready || s.completed, Restarts: s.restarts, Error: s.message,
 		Received: s.status.Received, Processed: s.status.Processed,
 		LatencyMs: s.status.AverageLatencyMs, LastInvocationMs: s.status.LastInvocationMs,
+		DataPath: string(s.status.Path), DataPathNote: s.status.PathNote, Repeats: s.status.Repeats, Malformed: s.status.Malformed,
 	}
 	in.Exceptions = exceptions(s)
 	for _, e := range in.Exceptions {
