@@ -42,7 +42,7 @@ func (s *sender) Send(ctx context.Context, out []pipeline.Message) pipeline.Pend
 	p := &pending{sender: s, out: out}
 	s.sink.mu.Lock()
 	s.waiting++
-	broken := s.broken
+	broken, alone := s.broken, s.waiting == 1
 	s.sink.mu.Unlock()
 	switch {
 	case broken != nil:
@@ -51,7 +51,7 @@ func (s *sender) Send(ctx context.Context, out []pipeline.Message) pipeline.Pend
 	case len(out) == 0:
 		return p
 	}
-	if err := s.connect(ctx); err != nil {
+	if err := s.connect(ctx, alone); err != nil {
 		p.err = fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)
 		s.fail(p.err)
 		return p
@@ -65,10 +65,16 @@ func (s *sender) Send(ctx context.Context, out []pipeline.Message) pipeline.Pend
 	return p
 }
 
-func (s *sender) connect(ctx context.Context) error {
+// connect keeps to one connection while anything is under way on it: R4, what was sent
+// last over a connection that broke may be lost, and nothing may be stored before it is
+// sent again.
+func (s *sender) connect(ctx context.Context, alone bool) error {
 	p, err := s.sink.connected(ctx)
-	if err != nil || s.way != nil && s.way.p == p {
+	switch {
+	case err != nil || s.way != nil && s.way.p == p:
 		return err
+	case !alone:
+		return errBehind
 	}
 	if s.way, err = p.take(); err != nil {
 		s.sink.leave(p)
