@@ -29,6 +29,7 @@ type outlet struct {
 	stamp  uint64 // counts assemblies, see dest.stamp
 
 	using sync.Mutex
+	alone bool // nothing that was sent before waits for its outcome; guarded by using
 	users int // senders, guarded by the sink's lock
 }
 
@@ -154,6 +155,11 @@ func (o *outlet) ready(ctx context.Context, d *dest, named string) error {
 	if d.pub != nil {
 		if d.pub.Err() == nil {
 			return nil
+		}
+		if !o.alone {
+			// R4, and R3: what went before over the producer that ended may be lost, and is
+			// sent again first. Stored behind a later entry it would be taken for a repeat.
+			return errAfter
 		}
 		_ = d.pub.Close(ctx) // it has ended, and everybody who waited was told
 		d.pub = nil

@@ -77,10 +77,18 @@ func (w *sender) begin(total int) *pending {
 	return p
 }
 
+// alone says whether no other send is under way.
+func (w *sender) alone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.outstanding == 1
+}
+
 // sendPlain puts outputs of whatever inputs together.
 func (w *sender) sendPlain(ctx context.Context, p *pending, out []pipeline.Message) {
 	w.own.using.Lock()
 	defer w.own.using.Unlock()
+	w.own.alone = w.alone()
 	n, err := w.asm.plan(ctx, w.own, out, nil)
 	if err != nil {
 		p.fail(n, err)
@@ -125,6 +133,7 @@ func (w *sender) sendGroup(ctx context.Context, p *pending, group []pipeline.Mes
 	o := w.outlet(origin{in.Topic, in.Partition})
 	o.using.Lock()
 	defer o.using.Unlock()
+	o.alone = w.alone() && base == 0
 	n, err := w.asm.plan(ctx, o, group, in)
 	if err != nil {
 		if refused, ok := errors.AsType[*pipeline.MessageError](err); ok {
@@ -154,6 +163,7 @@ func (w *sender) Check(ctx context.Context, out []pipeline.Message) error {
 	o := w.outlet(origin{in.Topic, in.Partition})
 	o.using.Lock()
 	defer o.using.Unlock()
+	o.alone = true // what was sent before is known, or nothing would be checked
 	n, err := w.asm.plan(ctx, o, out, in)
 	if refused, ok := errors.AsType[*pipeline.MessageError](err); ok {
 		return &pipeline.MessageError{Err: refused.Err, At: n}
