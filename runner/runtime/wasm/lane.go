@@ -12,8 +12,9 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/runtime/guard"
 )
 
-// patience bounds how long a batch may take before a guest that never returns is
-// noticed: with a time limit, batches are cut so that n limits stay below it.
+// patience is how long a batch may take where one call may take less. A guest tells
+// nothing while it is at work: a batch that takes longer than this, and than one call
+// may, is shown to it again message by message, each with the limit of its own.
 const patience = 2 * time.Second
 
 // lane is a pipeline.Function over one guest, replaced when it breaks.
@@ -22,17 +23,18 @@ type lane struct {
 	guest     *guest // nil: broken, the next call makes a new one
 	buf       []byte
 	id        uint64
+	pace      time.Duration // that one message took lately
 }
 
 // Invoke runs the guest on the batch.
 func (l *lane) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
-	n := l.cut(in)
+	n := l.cut(len(in))
 	if n == len(in) {
-		return guard.Isolate(ctx, in, l.functions.opts.Rerun, l.call)
+		return l.part(ctx, in)
 	}
 	out := make([]pipeline.Result, 0, len(in))
-	for ; len(in) > 0; n = l.cut(in) {
-		results, err := guard.Isolate(ctx, in[:n], l.functions.opts.Rerun, l.call)
+	for ; len(in) > 0; n = l.cut(len(in)) {
+		results, err := l.part(ctx, in[:n])
 		if err != nil {
 			return nil, err
 		}
@@ -42,15 +44,38 @@ func (l *lane) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Re
 	return out, nil
 }
 
-func (l *lane) cut(in []pipeline.Message) int {
-	limit := l.functions.opts.Timeout
-	if limit <= 0 {
-		return len(in)
+// part runs the guest on what cut allows.
+func (l *lane) part(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
+	f := l.functions
+	if f.opts.Timeout <= 0 || len(in) == 0 {
+		return guard.Isolate(ctx, in, f.opts.Rerun, l.call)
 	}
-	if !l.functions.opts.Rerun {
-		return 1
+	began := time.Now()
+	results, err := guard.Isolate(ctx, in, f.opts.Rerun, l.call)
+	l.pace = (l.pace + time.Since(began)/time.Duration(len(in))) / 2
+	return results, err
+}
+
+// cut is how many of n messages are shown to the guest at once: as many as it is likely
+// to do within half of the time that they have. Where nothing may be shown twice it is
+// one: the limit of a message is then that of a call.
+func (l *lane) cut(n int) int {
+	switch limit := l.functions.opts.Timeout; {
+	case limit <= 0:
+		return n
+	case !l.functions.opts.Rerun:
+		return min(n, 1)
+	case l.pace <= 0:
+		return n
+	default:
+		return min(n, max(1, int(max(limit, patience)/2/l.pace)))
 	}
-	return min(len(in), max(1, int(patience/limit)))
+}
+
+// limit is how long a call for n messages may take.
+func (l *lane) limit(n int) time.Duration {
+	one := l.functions.opts.Timeout
+	return min(time.Duration(n)*one, max(one, patience))
 }
 
 // Reuse takes back the memory of results.
@@ -68,7 +93,7 @@ func (l *lane) call(ctx context.Context, in []pipeline.Message) ([]pipeline.Resu
 	codec := l.guest.codec
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if f.opts.Timeout > 0 {
-		limited, cancel = context.WithTimeout(ctx, time.Duration(len(in))*f.opts.Timeout)
+		limited, cancel = context.WithTimeout(ctx, l.limit(len(in)))
 	}
 	defer cancel()
 	l.id++
