@@ -195,7 +195,7 @@ func messageOf(m pulsario.Message, of topic, partition int) pipeline.Message {
 		Topic: of.name, Partition: partition, Unpartitioned: of.partitions == 0,
 		Value: m.Payload(), PublishTime: m.PublishTime().UnixMilli(), Schema: m.SchemaVersion(),
 		Position:   pipeline.Position{Ledger: id.LedgerID(), Entry: id.EntryID()},
-		Redelivery: int32(min(m.RedeliveryCount(), math.MaxInt32)), //nolint:gosec // bounded
+		Redelivery: int32(min(m.RedeliveryCount(), math.MaxInt32)),
 	}
 	if id.BatchSize() > 1 {
 		out.Position.Index, out.Position.Count = id.BatchIdx(), id.BatchSize()
@@ -295,7 +295,7 @@ func (l *lane) complete(at place, p *progress) {
 }
 
 func milliseconds(d time.Duration) uint32 {
-	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32)) //nolint:gosec // bounded
+	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32))
 }
 
 // claim acknowledges whole entries, with confirmation, before any message of them is

@@ -78,8 +78,8 @@ func (s *Sink) tune(p *wire.Producer) error {
 		CompressionType: compression, Encryption: encryption,
 		SendTimeout:        -1, // as Pulsar's own runtimes: none
 		MaxPendingMessages: positive(p.MaxPending, pendingMost), DisableBatching: !batching.Enabled,
-		BatchingMaxMessages:     uint(positive(batching.MaxMessages, batchMessages)), //nolint:gosec // positive
-		BatchingMaxSize:         uint(positive(batching.MaxBytes, batchBytes)),       //nolint:gosec // positive
+		BatchingMaxMessages:     uint(positive(batching.MaxMessages, batchMessages)),
+		BatchingMaxSize:         uint(positive(batching.MaxBytes, batchBytes)),
 		BatchingMaxPublishDelay: max(batchDelay, time.Duration(batching.DelayMs)*time.Millisecond),
 	}
 	switch batching.Builder {
@@ -182,8 +182,7 @@ func (s *Sink) write(ctx context.Context, out []pipeline.Message) (int, error) {
 	if err == nil {
 		return len(out), nil
 	}
-	var refused *pipeline.MessageError
-	if errors.As(err, &refused) {
+	if _, refused := errors.AsType[*pipeline.MessageError](err); refused {
 		return n, err
 	}
 	// The client keeps what has no receipt and sends it again; a producer that ends does

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
@@ -258,7 +256,7 @@ func TestWritesKeepTheirOrder(t *testing.T) {
 	for w := range uint64(writers) {
 		all.Go(func() {
 			for i := range uint32(each) {
-				props := []*pulsarpb.KeyValue{{Key: proto.String("pad"), Value: proto.String(strings.Repeat("x", int(i)*37))}}
+				props := []*pulsarpb.KeyValue{{Key: new("pad"), Value: new(strings.Repeat("x", int(i)*37))}}
 				frame := encode(&pulsarpb.BaseCommand{
 					Type:     pulsarpb.Type_PRODUCER.Enum(),
 					Producer: &pulsarpb.Producer{Topic: topic, ProducerId: &w, Epoch: uint64(i) + 1, Metadata: props},

@@ -82,7 +82,7 @@ func commandType(command []byte) pulsarpb.Type {
 			if n < 0 || v > uint64(maxType) {
 				return 0
 			}
-			return pulsarpb.Type(v) //nolint:gosec // bounded above
+			return pulsarpb.Type(v)
 		}
 		if n = protowire.ConsumeFieldValue(number, kind, command); n < 0 {
 			return 0
@@ -222,7 +222,7 @@ func decodeReceipt(command []byte) (producer uint64, r Receipt, err error) {
 		}
 		return nil
 	})
-	r.Ledger, r.Entry = int64(ledger), int64(entry) //nolint:gosec // 2^64-1 is -1
+	r.Ledger, r.Entry = int64(ledger), int64(entry) // 2^64-1 is -1
 	return producer, r, err
 }
 
@@ -244,7 +244,7 @@ func encodeCommand(c *pulsarpb.BaseCommand) ([]byte, error) {
 	c.Type = t.Enum()
 	size := proto.Size(c)
 	out := make([]byte, headSize, headSize+size)
-	binary.BigEndian.PutUint32(out, uint32(lengthLen+size)) //nolint:gosec // far below
-	binary.BigEndian.PutUint32(out[lengthLen:], uint32(size))
+	binary.BigEndian.PutUint32(out, uint32(lengthLen+size))   //nolint:gosec // far below
+	binary.BigEndian.PutUint32(out[lengthLen:], uint32(size)) //nolint:gosec // far below
 	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(out, c)
 }

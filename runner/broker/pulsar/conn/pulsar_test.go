@@ -95,7 +95,7 @@ func subscribe(t *testing.T, c *conn.Conn, topic string, h *consumer) uint64 {
 func sendFrame(t *testing.T, id, sequence uint64, payload []byte) net.Buffers {
 	t.Helper()
 	meta, err := proto.Marshal(&pulsarpb.MessageMetadata{
-		ProducerName: proto.String("p"), SequenceId: &sequence, PublishTime: proto.Uint64(1),
+		ProducerName: new("p"), SequenceId: &sequence, PublishTime: proto.Uint64(1),
 	})
 	if err != nil {
 		t.Fatal(err)

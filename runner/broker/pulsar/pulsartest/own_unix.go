@@ -207,6 +207,12 @@ func (c *Cluster) One(t testing.TB, k int) *Server {
 	return server(t, c.scripts.env(t), "_"+strconv.Itoa(k))
 }
 
+// Proxy is what a cluster started with --proxy has before its brokers.
+func (c *Cluster) Proxy(t testing.TB) *Server {
+	t.Helper()
+	return server(t, c.scripts.env(t), "_PROXY")
+}
+
 // Kill ends one broker as kill -9 does.
 func (c *Cluster) Kill(t testing.TB, k int) { t.Helper(); c.broker(t, k, "kill") }
 
