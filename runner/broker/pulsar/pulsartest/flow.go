@@ -172,6 +172,9 @@ func (s *Server) end(t testing.TB, partition string) place {
 	return end
 }
 
+// Stop ends the flow.
+func (f *Flow) Stop() { f.stop() }
+
 // Tally ends the flow, reads all that is stored by now once more, with readers that saw
 // no disturbance, and returns the counts.
 func (f *Flow) Tally(t testing.TB) *Tally {
