@@ -31,15 +31,16 @@ type Encoded struct {
 	Highest  uint64 // Sequence again where the entry has one number
 	Count    int    // messages
 
-	pool *Pool
+	pool   *Pool
+	memory []byte // what Frame is the end of
 }
 
 // Release gives the memory back; Frame must not be used any more. Twice is safe.
 func (e *Encoded) Release() {
 	if e.pool != nil && e.Frame != nil {
-		e.pool.put(e.Frame)
+		e.pool.put(e.memory)
 	}
-	e.Frame, e.pool = nil, nil
+	e.Frame, e.pool, e.memory = nil, nil, nil
 }
 
 // Size is the part that a broker's largest message bounds: metadata and payload.
@@ -280,7 +281,9 @@ func (e *Encoder) frame(whole []byte, out *Encoded) []byte {
 	if head > room {
 		moved := make([]byte, head, head+len(whole)-room)
 		whole = append(moved, whole[room:]...)
+		out.memory = whole
 	} else {
+		out.memory = whole
 		whole = whole[room-head:]
 	}
 	binary.BigEndian.PutUint32(whole, uint32(len(whole)-4))
@@ -297,5 +300,5 @@ func (e *Encoder) frame(whole []byte, out *Encoded) []byte {
 // Detach gives Frame new memory and leaves the old to the garbage collector, because a
 // connection may still read it.
 func (e *Encoded) Detach(frame []byte) {
-	e.Frame, e.pool = frame, nil
+	e.Frame, e.pool, e.memory = frame, nil, nil
 }

@@ -32,7 +32,7 @@ const (
 	defaultPendingBytes = 16 << 20
 	defaultNamePatience = 30 * time.Second
 	firstPause          = 50 * time.Millisecond
-	longestPause        = 3 * time.Second
+	longestPause        = time.Second
 	closePatience       = 5 * time.Second
 	// checksumTries is how often an entry that arrives damaged is sent.
 	checksumTries = 3

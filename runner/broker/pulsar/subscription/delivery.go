@@ -42,7 +42,8 @@ func (d *Delivery) Size() int {
 	return n
 }
 
-// Release gives the memory back. Twice is safe.
+// Release gives the memory back, for the next delivery: it is called once, and nothing of
+// the delivery is used after it.
 func (d *Delivery) Release() {
 	if d.raw == nil {
 		return

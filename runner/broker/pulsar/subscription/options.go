@@ -42,7 +42,9 @@ type Options struct {
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("subscription is closed")
 
-// ErrGone is returned when the topic or the subscription was deleted and Recreate is off.
+// ErrGone is returned when the topic or the subscription was deleted and Recreate is
+// off. A broker that makes subscriptions by itself, as most do, does not tell that one was
+// deleted: then only a PassedError may.
 var ErrGone = errors.New("topic or subscription was deleted")
 
 // LostError is reported when a connection ended or the broker closed the consumer;

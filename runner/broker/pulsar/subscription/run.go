@@ -17,7 +17,7 @@ import (
 
 const (
 	firstPause    = 50 * time.Millisecond
-	longestPause  = 3 * time.Second
+	longestPause  = time.Second
 	closePatience = 5 * time.Second
 	// forgottenTime is how long after a lost connection a broker may still deliver what
 	// was acknowledged before.
