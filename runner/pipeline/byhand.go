@@ -128,7 +128,7 @@ func (l *lane) settleByHand(ctx context.Context, to ByHand, acks []Ack) error {
 // room waits while user code has left too much without an acknowledgement: R6, what is
 // kept for them must not grow for ever.
 func (h *hand) room(ctx context.Context, l *lane) error {
-	if h.lane.Unacknowledged() < maxUnacknowledged {
+	if h == nil || h.lane.Unacknowledged() < maxUnacknowledged {
 		return nil
 	}
 	tick := time.NewTicker(handPause)

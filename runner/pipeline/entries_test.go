@@ -157,8 +157,7 @@ func TestR3RefusedOutputsAreFoundBefore(t *testing.T) {
 			if before {
 				sink.Refuse = func(out []pipeline.Message) error {
 					n, err := refuse(out)
-					var refused *pipeline.MessageError
-					if errors.As(err, &refused) {
+					if refused, ok := errors.AsType[*pipeline.MessageError](err); ok {
 						refused.At += n
 					}
 					return err

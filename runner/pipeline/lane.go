@@ -134,10 +134,8 @@ func until(ctx context.Context, stop <-chan struct{}) (context.Context, func()) 
 // next reads a batch into w. The lane holds room for it before it reads.
 func (l *lane) next(ctx, read context.Context, w *work) error {
 	for attempt := 0; ; {
-		if l.hand != nil {
-			if err := l.hand.room(read, l); err != nil {
-				return l.stopped(ctx)
-			}
+		if l.hand.room(read, l) != nil {
+			return l.stopped(ctx)
 		}
 		// R6: no room, no read. A slow sink keeps the room taken.
 		share := l.share()
@@ -146,18 +144,7 @@ func (l *lane) next(ctx, read context.Context, w *work) error {
 		}
 		b, err := l.source.Read(read, l.Limits.BatchMessages, share)
 		if err == nil && len(b.Messages) > 0 {
-			w.Batch = b
-			w.hold.count(size(b.Messages))
-			w.hold.trim()
-			l.Observer.Received(len(b.Messages))
-			if l.hand != nil {
-				l.hands.learn(l.hand, b.Messages)
-			}
-			if err := l.whole(b); err != nil {
-				w.hold.release()
-				return err
-			}
-			return nil
+			return l.took(w, b)
 		}
 		w.hold.release()
 		switch {
@@ -174,6 +161,22 @@ func (l *lane) next(ctx, read context.Context, w *work) error {
 		}
 		attempt++
 	}
+}
+
+// took accounts for a batch that was read.
+func (l *lane) took(w *work, b Batch) error {
+	w.Batch = b
+	w.hold.count(size(b.Messages))
+	w.hold.trim()
+	l.Observer.Received(len(b.Messages))
+	if l.hand != nil {
+		l.hands.learn(l.hand, b.Messages)
+	}
+	err := l.whole(b)
+	if err != nil {
+		w.hold.release()
+	}
+	return err
 }
 
 func (l *lane) stopped(ctx context.Context) error {

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	if asynchronous = true; code == 0 {
 		code = m.Run()
 	}
-	os.Exit(code) //nolint:forbidigo // as testing itself does
+	os.Exit(code)
 }
 
 func sinkOf(s *runnertest.MemorySink) pipeline.Sink {

@@ -184,8 +184,7 @@ func (l *lane) received(w *work, in *Message, r *Result) int64 {
 		complete(in, r.Outputs, l.forward)
 		return size(r.Outputs)
 	}
-	var lasting *lastingError
-	if !errors.As(r.Err, &lasting) {
+	if _, lasting := errors.AsType[*lastingError](r.Err); !lasting {
 		l.failed(User, r.Err) // R5: counted, whatever becomes of the message
 	}
 	return 0
@@ -202,10 +201,7 @@ func (l *lane) invoke(ctx context.Context, w *work, in []Message) ([]Result, tim
 		began := time.Now()
 		got, err := l.function.Invoke(ctx, part)
 		took += time.Since(began)
-		if err == nil && len(got) != len(part) {
-			err = fmt.Errorf("the runtime answered %d messages with %d results", len(part), len(got))
-		}
-		if err == nil {
+		if err = answered(len(part), got, err); err == nil {
 			if w.reusable = len(got) == len(w.Messages); w.reusable {
 				return got, took, nil
 			}
@@ -237,6 +233,14 @@ func (l *lane) invoke(ctx context.Context, w *work, in []Message) ([]Result, tim
 	return results, took, nil
 }
 
+// answered is err, or that there is not one result for each message.
+func answered(messages int, got []Result, err error) error {
+	if err == nil && len(got) != messages {
+		return fmt.Errorf("the runtime answered %d messages with %d results", messages, len(got))
+	}
+	return err
+}
+
 func failures(part []Message, err error) []Result {
 	results := make([]Result, len(part))
 	for i := range results {
@@ -253,6 +257,15 @@ func (l *lane) write(ctx context.Context, out []Message) (int, error) {
 	return l.sender.Send(ctx, out).Wait(ctx)
 }
 
+// attempt is the outcome of what was sent already, or of another write.
+func (l *lane) attempt(ctx context.Context, w *work, out []Message) (int, error) {
+	if w.sent {
+		w.sent = false
+		return w.n, w.err
+	}
+	return l.write(ctx, out)
+}
+
 // deliver writes the outputs of messages from..to and returns the first message whose
 // outputs are not all durable, or to. A sink that fails is tried again: what follows
 // the durable prefix waits, so order holds. What was sent already is the first attempt.
@@ -264,11 +277,7 @@ func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) 
 	}
 	out, at := w.outputs(from, to), 0
 	for attempt := 0; at < len(out); attempt++ {
-		n, err := w.n, w.err
-		if !w.sent {
-			n, err = l.write(ctx, out[at:])
-		}
-		w.sent = false
+		n, err := l.attempt(ctx, w, out[at:])
 		if at += n; err == nil || at == len(out) {
 			break
 		}
@@ -282,7 +291,7 @@ func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) 
 		if stop := l.stops(ctx, err); stop != nil {
 			return done, stop
 		}
-		if ended, behind := l.ends(err); ended != nil {
+		if behind, ended := l.ends(err); ended != nil {
 			w.refused = w.owner(from, to, min(at+behind, len(out)-1))
 			w.count(from, done)
 			return done, ended
@@ -298,15 +307,15 @@ func (l *lane) deliver(ctx context.Context, w *work, from, to int) (int, error) 
 
 // ends is the error that ends a delivery because of err: a message is refused, the one
 // so many behind what is durable, or, R2, what failed may be stored already.
-func (l *lane) ends(err error) (ended error, behind int) {
+func (l *lane) ends(err error) (behind int, ended error) {
 	if refused, ok := errors.AsType[*MessageError](err); ok {
-		return err, max(refused.At, 0)
+		return max(refused.At, 0), err
 	}
 	if !l.once || errors.Is(err, ErrUnsent) {
-		return nil, 0
+		return 0, nil
 	}
 	l.failed(SinkFailure, err)
-	return errUnknown, 0
+	return 0, errUnknown
 }
 
 // count counts the messages from..to that the function processed.

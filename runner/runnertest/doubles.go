@@ -48,6 +48,11 @@ func (l *MemoryLane) Add(more ...pipeline.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue = append(l.queue, more...)
+	l.awake()
+}
+
+// awake has a Read that waits look again.
+func (l *MemoryLane) awake() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -124,10 +129,7 @@ func (l *MemoryLane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Ve
 		m := token.messages[i]
 		switch {
 		case verdict.Keep:
-			if l.kept == nil {
-				l.kept = map[pipeline.Position]pipeline.Message{}
-			}
-			l.kept[m.Position] = m
+			l.keep(m)
 		case !verdict.Redeliver:
 			l.settled = append(l.settled, m.ID())
 		case l.InOrder:
@@ -137,11 +139,16 @@ func (l *MemoryLane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Ve
 		}
 	}
 	token.messages = token.messages[len(v):]
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.awake()
 	return nil
+}
+
+// keep leaves a message to user code. The lock is held.
+func (l *MemoryLane) keep(m pipeline.Message) {
+	if l.kept == nil {
+		l.kept = map[pipeline.Position]pipeline.Message{}
+	}
+	l.kept[m.Position] = m
 }
 
 // again delivers a message once more. The lock is held.

@@ -209,18 +209,22 @@ func decodeFact(letter byte, text string, m *pipeline.Message) error {
 		return nil // of a later program; the rest is what it was
 	}
 	value, err := unescaped(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if letter == fieldKey {
+	case letter == fieldKey:
 		m.Key = []byte(value)
-		return nil
+	default:
+		setProperty(m, name, value)
 	}
+	return nil
+}
+
+func setProperty(m *pipeline.Message, name, value string) {
 	if m.Properties == nil {
 		m.Properties = make(map[string]string, 2)
 	}
 	m.Properties[name] = value
-	return nil
 }
 
 // decodeField reads a header of a message that is older than HeaderFacts.

@@ -83,8 +83,8 @@ func decode(topic string, m *natsio.Msg, out *pipeline.Message) (delivery, error
 		Partition:   partitionOf(m.Subject),
 		Position:    pipeline.Numbered(int64(d.stream)), //nolint:gosec // a stream's sequence
 		Value:       value,
-		PublishTime: int64(d.stamp / 1e6),           //nolint:gosec // a time
-		Redelivery:  int32(min(d.times, 1<<30)) - 1, //nolint:gosec // bounded
+		PublishTime: int64(d.stamp / 1e6), //nolint:gosec // a time
+		Redelivery:  int32(min(d.times, 1<<30)) - 1,
 	}
 	if len(m.Header) > 0 {
 		if err := decodeHeader(m.Header, out); err != nil {

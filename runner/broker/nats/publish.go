@@ -97,7 +97,7 @@ func (w *way) confirm(m *natsio.Msg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// The only message under way with this place.
-	number := w.head + (uint64(i)-w.head)%window //nolint:gosec // i is not negative
+	number := w.head + (uint64(i)-w.head)%window
 	if number >= w.next || w.answered[i] {
 		return
 	}
@@ -106,6 +106,11 @@ func (w *way) confirm(m *natsio.Msg) {
 	if failed != nil && (w.failed == nil || number < w.refused) {
 		w.refused, w.failed = number, failed
 	}
+	w.advance()
+}
+
+// advance moves on over what is answered, and tells who waits for that.
+func (w *way) advance() {
 	for w.head < w.next && w.answered[w.head%window] {
 		w.answered[w.head%window] = false
 		w.head++
