@@ -3,6 +3,7 @@ package frame
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -74,7 +75,7 @@ func Owner(results []pipeline.Result) *Results {
 	if len(results) == cap(results) {
 		return nil
 	}
-	mark, ok := results[:len(results)+1][len(results)].Err.(owner)
+	mark, ok := errors.AsType[owner](results[:len(results)+1][len(results)].Err)
 	if !ok || len(mark.of.Results) != len(results) {
 		return nil
 	}

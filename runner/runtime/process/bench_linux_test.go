@@ -60,6 +60,7 @@ func payloads(n int) []pipeline.Message {
 
 // measure runs whole batches for about b.N messages.
 func measure(b *testing.B, o process.Options, in []pipeline.Message) {
+	b.Helper()
 	f, err := process.New(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
@@ -126,7 +127,7 @@ func childPid(b *testing.B) int {
 func cpu(b *testing.B, pid int) int64 {
 	b.Helper()
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil { //nolint:gosec // the kernel's name for the clock of a process
+	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
 		b.Fatal(err)
 	}
 	return t.Nano()

@@ -79,13 +79,11 @@ func (w *worker) send(ctx context.Context, r *request) (before *request, written
 		return before, nil, nil
 	}
 	done := make(chan struct{})
-	w.writers.Add(1)
-	go func() {
-		defer w.writers.Done()
+	w.writers.Go(func() {
 		defer close(done)
 		_, _ = w.in.Write(r.frame)
 		<-w.sending
-	}()
+	})
 	return before, done, nil
 }
 

@@ -89,7 +89,7 @@ func (f *family) add(pid int) {
 		if err != nil {
 			continue
 		}
-		for _, child := range bytes.Fields(children) {
+		for child := range bytes.FieldsSeq(children) {
 			if pid, err := strconv.Atoi(string(child)); err == nil {
 				f.add(pid)
 			}

@@ -40,6 +40,7 @@ func BenchmarkModule(b *testing.B) {
 }
 
 func measure(b *testing.B, o wasm.Options, in []pipeline.Message) {
+	b.Helper()
 	f, err := wasm.New(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"unsafe"
 )
 
 const (
@@ -72,7 +71,7 @@ func decodeBatch(payload []byte, version int) (columns, error) {
 	if c.bad || values > uint64(len(c.b)) {
 		return out, errMalformed
 	}
-	out.values = c.take(int(values)) //nolint:gosec // checked above
+	out.values = c.take(int(values))
 	if flags&hasMetas != 0 {
 		out.metas = c.b
 	} else if len(c.b) != 0 {
@@ -226,7 +225,7 @@ func (e *encoder) place(b []byte) {
 // inPlace says whether the results are where place said: they leave it when they grow
 // too large.
 func (e *encoder) inPlace() bool {
-	return cap(e.placed) > 0 && cap(e.buf) > 0 && unsafe.SliceData(e.buf) == unsafe.SliceData(e.placed)
+	return cap(e.placed) > 0 && cap(e.buf) > 0 && &e.buf[:1][0] == &e.placed[:1][0]
 }
 
 func (e *encoder) reset(id uint64, n, limit int) {

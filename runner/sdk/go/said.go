@@ -39,6 +39,6 @@ func appendAck(b []byte, index int, m *Message, nack bool) []byte {
 func appendRecord(b []byte, level byte, index int, at time.Time, text string) []byte {
 	b = append(b, level)
 	b = appendLen(b, index)
-	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli())) //nolint:gosec // two's complement is the layout
+	b = binary.BigEndian.AppendUint64(b, uint64(at.UnixMilli()))
 	return append(appendLen(b, len(text)), text...)
 }

@@ -131,8 +131,10 @@ class ContextImpl:
 
     @property
     def _message(self):
-        if self._meta is None:
-            self._meta = self._metas[self._index]
+        return self._meta or self._decode()
+
+    def _decode(self):
+        self._meta = self._metas[self._index]
         return self._meta
 
     def _take_published(self):
@@ -146,7 +148,7 @@ class ContextImpl:
     # The current message.
 
     def get_message_id(self):
-        return MessageId(self._message)
+        return MessageId(self._meta or self._decode())
 
     def get_message_sequence_id(self):
         """As Pulsar numbers messages: ledger and entry in one number, whatever the index."""
