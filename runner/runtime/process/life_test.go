@@ -288,3 +288,22 @@ func (l *lockedLog) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// TestOlderWorker: a worker that was built before this runner goes on working.
+func TestOlderWorker(t *testing.T) {
+	need(t, "python3")
+	file := filepath.Join(t.TempDir(), "old")
+	code, err := os.ReadFile(filepath.Join("testdata", "old_worker.py"))
+	if err == nil {
+		err = os.WriteFile(file, code, 0o700) //nolint:gosec // a program
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := start(t, options(t, process.Go, file, ""))
+	for range 2 {
+		if got := shape(invoke(t, f, batch("a", "", "c"))); got != "a  c" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
