@@ -19,8 +19,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
 )
 
-func onlyEntry() []string { return []string{spec.EntryPath} }
-
 func onlyCompatible() []string { return []string{spec.CompatiblePath} }
 
 // shouts is the trial of a language, by its example that appends an exclamation mark.
