@@ -46,7 +46,7 @@ func TestBadConfiguration(t *testing.T) {
 		"MeshDuplicate":      {"mesh", object{"name": "m", "functions": object{"x": member}, "sinks": object{"x": object{"builtin": "file", "config": `{"path":"x"}`, "inputs": object{"orders": object{}}}}}, err, `sinks["x"]`},
 		"MeshDangling":       {"mesh", object{"name": "m", "functions": object{"x": member}}, warn, `functions["x"].inputs["orders"]`},
 		"MeshMember":         {"mesh", object{"name": "m", "functions": object{"x": with(member, object{"parallelism": int64(0)})}}, err, `functions["x"].parallelism`},
-		"MeshNotOnLocal":     {"mesh", object{"name": "m", "functions": object{"x": with(member, object{"log_topic": "logs"})}}, err, `functions["x"].log_topic`},
+		"MeshNotOnLocal":     {"mesh", object{"name": "m", "functions": object{"x": with(member, object{"skip_to_latest": true})}}, err, `functions["x"].skip_to_latest`},
 		"MeshWithoutMembers": {"mesh", object{"name": "m"}, err, ""},
 		"NegativeRetries":    {"function", with(function, object{"max_message_retries": int64(-1)}), err, "max_message_retries"},
 	}

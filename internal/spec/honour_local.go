@@ -118,7 +118,10 @@ func localDelivery() []Setting {
 		{Path: "auto_ack", Refusal: "The local platform acknowledges messages itself.", Hint: "Leave it out."},
 		{Path: "negative_ack_redelivery_delay_ms", Refusal: "The pause before another attempt grows on the local platform.", Hint: "Leave it out."},
 		{Path: "data_path", Refusal: onlyRunner, Hint: "Leave it out."},
-		{Path: "log_topic", Refusal: "The local platform keeps logs in files.", Hint: "Leave it out; `functionmesh local logs` shows them."},
+		{Path: "log_topic", Kinds: connectorKinds(), Refusal: "A connector has no user code that could write a log.", Hint: "Leave it out; `functionmesh local logs` shows what the runner says."},
+		{Path: "log_topic", Match: notPersistent, Refusal: "The log is kept: its topic is persistent.", Hint: "Use a persistent:// topic."},
+		{Path: "log_topic", Match: onePartition, Refusal: "The log goes to a topic, not to one partition.", Hint: "Name the topic without -partition-N."},
+		{Path: "log_topic"},
 	})
 }
 

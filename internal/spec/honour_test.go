@@ -83,7 +83,8 @@ func TestHonour(t *testing.T) {
 		},
 		"DeadLetterPlace": {base: validSink, edit: func(c *Component) { c.DeadLetterTopic = "non-persistent://a/b/c" }, local: []string{"dead_letter_topic"}, pulsar: []string{"builtin", "dead_letter_topic"}},
 		"SinkTimeout":     {base: validSink, edit: func(c *Component) { c.TimeoutMs = new(int64(5)) }, local: []string{"timeout_ms"}, pulsar: []string{"builtin"}},
-		"LogTopic":        {base: validFunction, edit: func(c *Component) { c.LogTopic = "logs" }, local: []string{"log_topic"}},
+		"LogTopic":        {base: validFunction, edit: func(c *Component) { c.LogTopic = "logs" }},
+		"LogOfSink":       {base: validSink, edit: func(c *Component) { c.LogTopic = "logs" }, local: []string{"log_topic"}, pulsar: []string{"builtin"}},
 		"Extra":           {base: validFunction, edit: func(c *Component) { c.Extra = map[string]JSON{"windowConfig": "{}"} }, local: []string{`extra["windowConfig"]`}, pulsar: []string{`extra["windowConfig"]`}},
 		"Resources": {
 			base:  validFunction,

@@ -46,6 +46,7 @@ func effects(t *testing.T) map[spec.Path]func(*spec.Component) {
 		},
 		"max_message_retries": func(c *spec.Component) { c.MaxMessageRetries = new(7) },
 		"dead_letter_topic":   func(c *spec.Component) { c.DeadLetterTopic = "dead" },
+		"log_topic":           func(c *spec.Component) { c.LogTopic = "logs" },
 		"timeout_ms":          func(c *spec.Component) { c.TimeoutMs = new(int64(7)) },
 		"secrets.**":          func(c *spec.Component) { c.Secrets = map[string]spec.SecretRef{"KEY": {Name: "a", Key: "b"}} },
 		"resources.memory":    func(c *spec.Component) { c.Resources = &spec.Resources{Memory: "64Mi"} },
