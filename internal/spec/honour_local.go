@@ -94,9 +94,14 @@ func localStreams() []Setting {
 func localDelivery() []Setting {
 	return onPlatform(PlatformLocal, []Setting{
 		{Path: "processing_guarantees", Match: `^(atleast_once|atmost_once)$`},
+		{Path: "processing_guarantees", Kinds: []Kind{KindFunction}, Match: `^manual$`},
 		{
-			Path: "processing_guarantees", Refusal: "The local platform delivers at least once or at most once.",
+			Path: "processing_guarantees", Match: `^manual$`, Refusal: "A connector has no user code that could acknowledge messages.",
 			Hint: `Use "atleast_once" or "atmost_once".`,
+		},
+		{
+			Path: "processing_guarantees", Refusal: "The local platform does not recognise what it has stored before.",
+			Hint: `Use "atleast_once" or "atmost_once", or configure pulsar beside local in the provider.`,
 		},
 		{Path: "retain_ordering"},
 		{Path: "retain_key_ordering", Match: isFalse},
@@ -115,7 +120,8 @@ func localDelivery() []Setting {
 		{Path: "skip_to_latest", Match: isFalse},
 		{Path: "skip_to_latest", Refusal: "The local platform goes on where it left off.", Hint: `Leave it out; subscription.position = "latest" says where a new subscription starts.`},
 		{Path: "auto_ack", Match: isTrueText},
-		{Path: "auto_ack", Refusal: "The local platform acknowledges messages itself.", Hint: "Leave it out."},
+		{Path: "auto_ack", Kinds: []Kind{KindFunction}},
+		{Path: "auto_ack", Refusal: "A connector has no user code that could acknowledge messages.", Hint: "Leave it out."},
 		{Path: "negative_ack_redelivery_delay_ms", Refusal: "The pause before another attempt grows on the local platform.", Hint: "Leave it out."},
 		{Path: "data_path", Refusal: onlyRunner, Hint: "Leave it out."},
 		{Path: "log_topic", Kinds: connectorKinds(), Refusal: "A connector has no user code that could write a log.", Hint: "Leave it out; `functionmesh local logs` shows what the runner says."},

@@ -14,9 +14,25 @@ func together(platform Platform, c Component) []Problem {
 		f.patterns(c)
 		f.properties(c)
 		f.encryption(c)
-	case PlatformLocal, PlatformKubernetes:
+	case PlatformLocal:
+		f.byHand(c)
+	case PlatformKubernetes:
 	}
 	return *f.all
+}
+
+// byHand refuses order where user code acknowledges messages of the embedded broker: a
+// position in order has no gaps.
+func (f findings) byHand(c Component) {
+	if c.ProcessingGuarantees != Manual || !SubscriptionMode(c) {
+		return
+	}
+	at := f.field("retain_ordering")
+	if c.Subscription != nil && c.Subscription.Type != "" {
+		at = f.field("subscription").field("type")
+	}
+	at.fail("Messages of the local platform that are read in order are acknowledged in order, not by user code.",
+		`Leave it out, or use processing_guarantees = "atleast_once".`)
 }
 
 // workers are the combinations that Pulsar's function workers refuse.

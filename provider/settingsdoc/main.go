@@ -33,7 +33,9 @@ The columns:
 * **embedded** is ` + "`local = {}`" + `: our runner, with streams on the embedded broker.
 * **runner, entry** and **runner, compatible** are ` + "`local = {}`" + ` beside ` + "`pulsar = {…}`" + `: our runner, with streams on a Pulsar, by one of
   [two data paths](#data-paths).
-* **workers** is ` + "`pulsar = {…}`" + ` alone: Pulsar's own function workers.
+* **workers** is ` + "`pulsar = {…}`" + ` alone: Pulsar's own function workers. What they take is said by their release: 4.0 drops
+  ` + "`batching`" + ` but for its ` + "`builder`" + `, and does not tell back ` + "`skip_to_latest`, `consumerProperties`, `maxPendingAsyncRequests`" + ` and
+  ` + "`exposePulsarAdminClientEnabled`" + `, which a plan then shows as a change.
 
 This page is written by ` + "`make generate`" + ` from the table that validation uses.
 `
@@ -51,7 +53,7 @@ connection with OAuth 2.0. The status of a component shows the choice and its re
 * ` + "`effectively_once`" + ` reads with a ` + "`failover`" + ` or ` + "`exclusive`" + ` subscription, and always by the entry path.
 * ` + "`subscription.type`" + ` follows from ` + "`retain_ordering`" + ` (failover), ` + "`retain_key_ordering`" + ` (key_shared) and ` + "`effectively_once`" + ` (failover);
   set, it must keep what they ask for. ` + "`exclusive`" + ` allows one instance.
-* ` + "`auto_ack = false`" + ` goes with ` + "`manual`" + ` only, and says nothing more.
+* ` + "`auto_ack = false`" + ` goes with ` + "`manual`" + ` only, and says nothing more. ` + "`manual`" + ` on the embedded broker goes with a shared subscription only.
 * ` + "`dead_letter_topic`" + ` on a Pulsar needs ` + "`max_message_retries`" + `. With ` + "`atmost_once`" + ` there are neither.
 * ` + "`timeout_ms`" + ` with our runner limits one call of user code. Pulsar's workers take it as the time to acknowledge a message, with
   ` + "`atleast_once`" + ` only.

@@ -63,7 +63,7 @@ var elsewhere = map[spec.Path]string{
 	"inputs[*].regex":             "only false is taken, which is what happens anyway",
 	"retain_key_ordering":         "only false is taken, which is what happens anyway",
 	"skip_to_latest":              "only false is taken, which is what happens anyway",
-	"auto_ack":                    "only true is taken, which is what happens anyway",
+	"auto_ack":                    "it says no more than the guarantee: TestManualOnTheEmbeddedBroker in runner/instance",
 	"output.producer.compression": "only none is taken, which is what happens anyway",
 	"secrets[*].name":             "of a connector, whose entry is refused as a whole",
 	"secrets[*].key":              "of a connector, whose entry is refused as a whole",
