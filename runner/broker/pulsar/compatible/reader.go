@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"sync"
 
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
@@ -79,7 +80,7 @@ func (r *Reader) open(ctx context.Context) error {
 	for number := range max(n, 1) {
 		name := r.options.Topic
 		if n > 0 {
-			name = partitionName(name, number)
+			name += partitionSuffix + strconv.Itoa(number)
 		}
 		start := pulsario.LatestMessageID()
 		if r.options.Earliest || r.options.Last > 0 {
