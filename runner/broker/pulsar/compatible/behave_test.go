@@ -255,11 +255,18 @@ func TestPulsarEncrypts(t *testing.T) {
 			default:
 			}
 		}
+		defects := make(chan string, 100)
+		o.Malformed = func(defect string, _ int) {
+			select {
+			case defects <- defect:
+			default:
+			}
+		}
 		open(t, newSource(t, o))
 		select {
 		case err := <-reports:
-			if !errors.Is(err, pulsar.ErrPassedOver) {
-				t.Error(err)
+			if defect := <-defects; !errors.Is(err, pulsar.ErrPassedOver) || defect != "encrypted" {
+				t.Errorf("%q: %v", defect, err)
 			}
 		case <-bounded(t).Done():
 			t.Error("encrypted messages that nobody can read are not reported")

@@ -2,6 +2,7 @@ package compatible
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -64,6 +65,18 @@ func (h *handler) text(message string) error {
 		}
 	}
 	return fmt.Errorf("%w: %s (%s)", errPassedOver, message, strings.Join(about, ", "))
+}
+
+// defectOf names what was wrong with an entry that was passed over; "": it was not.
+func defectOf(err error) string {
+	switch {
+	case !errors.Is(err, errPassedOver):
+		return ""
+	case strings.Contains(strings.ToLower(err.Error()), "decrypt"), strings.Contains(err.Error(), "encrypted"):
+		return "encrypted"
+	default:
+		return "corrupted"
+	}
 }
 
 // WithAttrs implements slog.Handler.

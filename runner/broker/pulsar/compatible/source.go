@@ -191,6 +191,9 @@ func (s *Source) look(in *input) {
 // report is for what went wrong and did not end the source.
 func (s *Source) report(err error) {
 	s.log.Warn("subscription", "error", err)
+	if defect := defectOf(err); defect != "" && s.options.Malformed != nil {
+		s.options.Malformed(defect, 1)
+	}
 	if s.options.Report != nil {
 		s.options.Report(err)
 	}
