@@ -295,7 +295,7 @@ func TestOlderWorker(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "old")
 	code, err := os.ReadFile(filepath.Join("testdata", "old_worker.py"))
 	if err == nil {
-		err = os.WriteFile(file, code, 0o700) //nolint:gosec // a program
+		err = os.WriteFile(file, code, 0o700)
 	}
 	if err != nil {
 		t.Fatal(err)
