@@ -8,7 +8,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
@@ -71,8 +70,6 @@ func needsClient(format string, args ...any) error {
 func unreadable(topic string, id entry.ID, err error) error {
 	return fmt.Errorf("topic %s, entry %s: %w", topic, id, err)
 }
-
-func asLost(err error, lost **subscription.LostError) bool { return errors.As(err, lost) }
 
 func orDiscard(log *slog.Logger) *slog.Logger {
 	if log == nil {

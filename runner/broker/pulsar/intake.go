@@ -49,6 +49,8 @@ func (r *room) fits(o *opened) bool {
 	return o.progress.left <= r.messages && int64(o.delivery.Size()+o.progress.left*overhead) <= r.bytes
 }
 
+func (r *room) none() bool { return r.messages <= 0 || r.bytes <= 0 }
+
 // overhead is about what pipeline.Message.Size adds to a message's bytes.
 const overhead = 80
 
@@ -58,12 +60,7 @@ const manyNotes = 256
 // next opens an entry to take messages from. It waits only while b has none; more is
 // false when nothing else is there.
 func (l *lane) next(ctx context.Context, b *batch) (more bool, err error) {
-	d, err := l.sub.TryReceive()
-	if (err == nil && d == nil) || len(l.notes) >= manyNotes {
-		if err := l.passOver(ctx); err != nil {
-			return false, err
-		}
-	}
+	d, err := l.here(ctx)
 	if err == nil && d == nil {
 		if len(b.messages) > 0 {
 			return false, nil
@@ -72,9 +69,6 @@ func (l *lane) next(ctx context.Context, b *batch) (more bool, err error) {
 	}
 	switch {
 	case l.mine.Err() != nil:
-		if d != nil {
-			d.Release()
-		}
 		return false, fmt.Errorf("read %s: %w", l.name, pipeline.ErrFenced)
 	case err != nil && ctx.Err() != nil:
 		return false, context.Cause(ctx)
@@ -82,6 +76,15 @@ func (l *lane) next(ctx context.Context, b *batch) (more bool, err error) {
 		return false, fmt.Errorf("read %s: %w", l.name, classed(err))
 	}
 	return true, l.accept(ctx, d)
+}
+
+// here is a delivery that waits, or nil.
+func (l *lane) here(ctx context.Context) (*subscription.Delivery, error) {
+	d, err := l.sub.TryReceive()
+	if err == nil && (d == nil || len(l.notes) >= manyNotes) {
+		err = l.passOver(ctx)
+	}
+	return d, err
 }
 
 // receive waits for a delivery, or until another instance has the partition.
@@ -97,7 +100,7 @@ func (l *lane) passOver(ctx context.Context) error {
 	if len(l.notes) == 0 {
 		return nil
 	}
-	err := l.acknowledge(ctx, l.notes, false)
+	err := l.acknowledge(ctx, l.notes)
 	l.notes = l.notes[:0]
 	return err
 }
@@ -175,7 +178,7 @@ func (l *lane) refuse(ctx context.Context, d *subscription.Delivery) error {
 	default:
 		l.report(fmt.Errorf("%w: %w", ErrPassedOver, err))
 	}
-	return l.acknowledge(ctx, []subscription.Ack{{ID: d.ID}}, false)
+	return l.acknowledge(ctx, []subscription.Ack{{ID: d.ID}})
 }
 
 // take moves messages of the current entry into b until there is no more room or no more
@@ -185,7 +188,7 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 	from := len(b.messages)
 	for {
 		taken := len(b.messages) - from
-		if taken+from > 0 && (r.messages <= 0 || r.bytes <= 0) && !l.whole {
+		if taken+from > 0 && r.none() && !l.whole {
 			full = true
 			break
 		}

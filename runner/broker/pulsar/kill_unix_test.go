@@ -49,7 +49,7 @@ func child(t testing.TB, j *job) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0]) //nolint:noctx // it is killed, and waited for, by the test
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {

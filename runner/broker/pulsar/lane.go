@@ -94,7 +94,7 @@ func (l *lane) Settle(ctx context.Context, b pipeline.Batch, v []pipeline.Verdic
 		return nil
 	}
 	// R1: what these entries caused is confirmed by now.
-	return l.acknowledge(ctx, acks, false)
+	return l.acknowledge(ctx, acks)
 }
 
 // apply takes verdicts in and returns what the broker is to be told.
@@ -165,8 +165,8 @@ func (l *lane) done(p *progress) {
 	p.closed = true
 }
 
-func (l *lane) acknowledge(ctx context.Context, acks []subscription.Ack, confirm bool) error {
-	if err := l.sub.Ack(ctx, acks, confirm); err != nil {
+func (l *lane) acknowledge(ctx context.Context, acks []subscription.Ack) error {
+	if err := l.sub.Ack(ctx, acks, false); err != nil {
 		return fmt.Errorf("acknowledge %s: %w", l.name, classed(err))
 	}
 	return nil
@@ -251,7 +251,7 @@ func (l *lane) Acknowledge(ctx context.Context, said []pipeline.Ack) error {
 	if len(acks) == 0 {
 		return nil
 	}
-	return l.acknowledge(ctx, acks, false)
+	return l.acknowledge(ctx, acks)
 }
 
 // Unacknowledged implements pipeline.ByHand.

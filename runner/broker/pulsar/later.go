@@ -58,13 +58,6 @@ func (l *later) add(id entry.ID, at time.Time) {
 	}
 }
 
-// forget drops everything that waits.
-func (l *later) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting = l.waiting[:0]
-}
-
 // ripe takes out what is due, and tells how long the next one has.
 func (l *later) ripe(now time.Time) (ids []entry.ID, wait time.Duration) {
 	l.mu.Lock()

@@ -29,6 +29,9 @@ type span struct {
 	from, to int64 // both inside
 }
 
+// covers tells for a span that ends behind or at the entry whether it is inside.
+func (p span) covers(id entry.ID) bool { return p.ledger == id.Ledger && p.from <= id.Entry }
+
 // add remembers an entry.
 func (m *memory) add(id entry.ID, now time.Time) {
 	if now.Sub(m.since) > memoryAge || len(m.young) > memorySpans {
@@ -65,13 +68,13 @@ func (s spans) at(id entry.ID) int {
 
 func (s spans) has(id entry.ID) bool {
 	i := s.at(id)
-	return i < len(s) && s[i].ledger == id.Ledger && s[i].from <= id.Entry
+	return i < len(s) && s[i].covers(id)
 }
 
 func (s *spans) add(id entry.ID) {
 	all := *s
 	i := all.at(id)
-	if i < len(all) && all[i].ledger == id.Ledger && all[i].from <= id.Entry {
+	if i < len(all) && all[i].covers(id) {
 		return
 	}
 	before := i > 0 && all[i-1].ledger == id.Ledger && all[i-1].to+1 == id.Entry

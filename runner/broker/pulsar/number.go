@@ -37,8 +37,8 @@ func sequence(id entry.ID, chunk int) (uint64, error) {
 // numbered is the input entry that a sequence id stands for.
 func numbered(sequence uint64) entry.ID {
 	return entry.ID{
-		Ledger: int64(sequence >> (entryBits + chunkBits) & (1<<ledgerBits - 1)), //nolint:gosec // 33 bits
-		Entry:  int64(sequence >> chunkBits & (1<<entryBits - 1)),                //nolint:gosec // 22 bits
+		Ledger: int64(sequence >> (entryBits + chunkBits) & (1<<ledgerBits - 1)),
+		Entry:  int64(sequence >> chunkBits & (1<<entryBits - 1)),
 	}
 }
 

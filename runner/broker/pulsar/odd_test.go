@@ -59,7 +59,7 @@ func raw(t testing.TB, s *pulsartest.Server, topic string, changes ...func(body 
 	defer p.Close(t.Context())
 	for i, change := range changes {
 		var enc entry.Encoder
-		enc.Begin(entry.Header{Producer: p.Name(), Batched: true, PublishTime: 1, Sequence: uint64(i)}) //nolint:gosec // small
+		enc.Begin(entry.Header{Producer: p.Name(), Batched: true, PublishTime: 1, Sequence: uint64(i)})
 		for k := range 5 {
 			enc.Append(&entry.Message{Value: fmt.Append(nil, i*5+k, "/0//")})
 		}
@@ -82,7 +82,7 @@ func reframe(e *entry.Encoded, change func([]byte) []byte) {
 	command := 8 + binary.BigEndian.Uint32(e.Frame[4:])
 	meta := command + 10 + binary.BigEndian.Uint32(e.Frame[command+6:])
 	frame := append(bytes.Clone(e.Frame[:meta]), change(bytes.Clone(e.Frame[meta:]))...)
-	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4)) //nolint:gosec // small
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
 	binary.BigEndian.PutUint32(frame[command+2:], crc32.Checksum(frame[command+6:], crc32.MakeTable(crc32.Castagnoli)))
 	e.Frame = frame
 }

@@ -30,7 +30,7 @@ type outlet struct {
 
 	using sync.Mutex
 	alone bool // nothing that was sent before waits for its outcome; guarded by using
-	users int // senders, guarded by the sink's lock
+	users int  // senders, guarded by the sink's lock
 }
 
 // route is a topic with the producers on its partitions.

@@ -145,20 +145,9 @@ func (r *Reader) read(ctx context.Context, part *readerPart) {
 		return
 	}
 	for ended := part.empty; !ended || r.options.Follow; {
-		d, err := part.next(ctx, !ended)
-		switch {
-		case ctx.Err() != nil:
+		at, ok := part.pass(ctx, !ended)
+		if !ok {
 			return
-		case err != nil:
-			part.put(ctx, item{err: classed(err)})
-			return
-		}
-		at := part.end
-		if d != nil {
-			at = d.ID
-			if !part.show(ctx, d) {
-				return
-			}
 		}
 		if !ended && at.Compare(part.end) >= 0 {
 			ended = true
@@ -167,6 +156,23 @@ func (r *Reader) read(ctx context.Context, part *readerPart) {
 			}
 		}
 	}
+}
+
+// pass hands on the next entry and returns its place: the end, where an awaited one does
+// not come.
+func (p *readerPart) pass(ctx context.Context, awaited bool) (entry.ID, bool) {
+	d, err := p.next(ctx, awaited)
+	switch {
+	case ctx.Err() != nil:
+		return p.end, false
+	case err != nil:
+		p.put(ctx, item{err: classed(err)})
+		return p.end, false
+	case d == nil:
+		return p.end, true
+	}
+	at := d.ID
+	return at, p.show(ctx, d)
 }
 
 // next is the next entry; nil: nothing came, where something was awaited.

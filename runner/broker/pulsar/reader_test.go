@@ -109,12 +109,12 @@ func TestPulsarRedrive(t *testing.T) {
 				m := pipeline.Message{Key: fmt.Append(nil, i), Value: fmt.Append(nil, i), EventTime: int64(i + 1), Properties: map[string]string{
 					"own": "x", pipeline.DeadTopic: []string{first, second}[i%2], pipeline.DeadReason: "odd", "RECONSUMETIMES": "3",
 				}}
-				switch {
-				case i == 30:
+				switch i {
+				case 30:
 					m.Properties[pipeline.DeadTopic] = "persistent://public/nowhere/x"
-				case i == 31:
+				case 31:
 					delete(m.Properties, pipeline.DeadTopic)
-				case i == 32:
+				case 32:
 					delete(m.Properties, pipeline.DeadTopic)
 					m.Properties["REAL_TOPIC"] = first
 				}

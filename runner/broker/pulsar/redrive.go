@@ -57,18 +57,17 @@ var clientsOwn = map[string]bool{
 // that was sent when Redrive was killed is sent again, and so are those that lie in one
 // entry with what stays, where the broker does not acknowledge parts of entries. Only one
 // Redrive runs on a topic.
-func Redrive(ctx context.Context, o RedriveOptions) (Redriven, error) {
-	var done Redriven
+func Redrive(ctx context.Context, o RedriveOptions) (done Redriven, err error) {
 	c, err := conn.New(o.Broker, conn.Options{Logger: o.Logger, Patience: openTimeout})
 	if err != nil {
 		return done, classed(err)
 	}
-	defer c.Close()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	sink, err := NewSink(SinkOptions{Broker: o.Broker, Component: wire.Component{Kind: "redrive"}, DeadLetter: true, Logger: o.Logger})
 	if err != nil {
 		return done, err
 	}
-	defer sink.Close(ctx)
+	defer func() { err = errors.Join(err, sink.Close(ctx)) }()
 	n, err := c.Partitions(ctx, o.Topic)
 	if err != nil {
 		return done, fmt.Errorf("partitions of topic %s: %w", o.Topic, classed(err))

@@ -288,7 +288,7 @@ func (p *pending) renumber() {
 	for i := len(p.sends) - 1; i >= 0; i-- {
 		s := &p.sends[i]
 		s.outlet.using.Lock()
-		s.dest.last, s.dest.chunk = numbered(s.number), int(s.number&(1<<chunkBits-1)) //nolint:gosec // 8 bits
+		s.dest.last, s.dest.chunk = numbered(s.number), int(s.number&(1<<chunkBits-1))
 		s.outlet.using.Unlock()
 	}
 }

@@ -50,7 +50,7 @@ func write(t testing.TB, s *pulsar.Sink, out []pipeline.Message) {
 // caused makes outputs of input entry number e of a lane.
 func caused(topic string, ledger, e int64, out []pipeline.Message) []pipeline.Message {
 	for i := range out {
-		out[i].Cause = &pipeline.Message{Topic: topic, Position: pipeline.Position{Ledger: ledger, Entry: e, Index: int32(i), Count: int32(len(out))}} //nolint:gosec // small
+		out[i].Cause = &pipeline.Message{Topic: topic, Position: pipeline.Position{Ledger: ledger, Entry: e, Index: int32(i), Count: int32(len(out))}}
 		out[i].Forward = pipeline.ForwardAll
 	}
 	return out

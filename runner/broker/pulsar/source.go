@@ -225,8 +225,7 @@ func (s *Source) look(in *wire.Input) {
 
 // report is for what went wrong and did not end the source.
 func (s *Source) report(err error) {
-	var lost *subscription.LostError
-	if errors.As(err, &lost) {
+	if _, ok := errors.AsType[*subscription.LostError](err); ok {
 		s.log.Info("subscription", "error", err) // it comes back, and nothing was lost
 		return
 	}

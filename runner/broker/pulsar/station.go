@@ -2,6 +2,7 @@ package pulsar
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strconv"
 	"sync"
@@ -86,8 +87,7 @@ func queueBytes(lanes int) int64 {
 // report passes on what the subscription says, and notes whether the broker could still
 // write down what it had confirmed.
 func (st *station) report(err error) {
-	var lost *subscription.LostError
-	if asLost(err, &lost) {
+	if lost, ok := errors.AsType[*subscription.LostError](err); ok {
 		st.mu.Lock()
 		if st.lane != nil {
 			st.lane.crashed.Store(lost.Err != nil)
@@ -104,18 +104,7 @@ func (st *station) run(ctx context.Context) {
 	defer away.Stop()
 	for {
 		changed := st.sub.Changed()
-		switch active, l := st.sub.Active(), st.held(); {
-		case active && l == nil:
-			st.give(ctx)
-		case active:
-			away.Reset(time.Hour)
-		case l != nil && st.sub.Connected() && st.sub.Incarnation() == st.incarnation:
-			st.takeBack(l)
-		case l != nil && st.sub.Connected():
-			away.Reset(activeWait) // it is told in a moment, if at all
-		case l != nil:
-			away.Reset(awayMost)
-		}
+		away.Reset(st.look(ctx))
 		select {
 		case <-changed:
 		case <-away.C:
@@ -125,10 +114,30 @@ func (st *station) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if st.sub.Active() {
-			st.incarnation = st.sub.Incarnation()
-		}
 	}
+}
+
+// look gives the lane, or takes it back, as the broker says. It returns how long a lane
+// about which nothing is said may stay.
+func (st *station) look(ctx context.Context) time.Duration {
+	l := st.held()
+	if st.sub.Active() {
+		if l == nil {
+			st.give(ctx)
+		}
+		st.incarnation = st.sub.Incarnation()
+		return time.Hour
+	}
+	switch {
+	case l == nil:
+		return time.Hour
+	case !st.sub.Connected():
+		return awayMost
+	case st.sub.Incarnation() != st.incarnation:
+		return activeWait // connected again: it is told in a moment, if at all
+	}
+	st.takeBack(l)
+	return time.Hour
 }
 
 // takeBack ends the lane: the partition is another instance's now.
