@@ -54,6 +54,15 @@ func (s *Server) Stats(t testing.TB, topic string) Stats {
 	return stats
 }
 
+// Sent is how many messages one partition was sent since it was loaded, repeats that
+// were dropped included: one cheap question.
+func (s *Server) Sent(t testing.TB, partition string) int64 {
+	t.Helper()
+	var stats Stats
+	s.must(t, request{method: http.MethodGet, path: path(partition) + "/stats", out: &stats})
+	return stats.MsgInCounter
+}
+
 // Backlog is how many entries a subscription has not acknowledged, over all partitions.
 func (s *Server) Backlog(t testing.TB, topic, subscription string) int64 {
 	t.Helper()

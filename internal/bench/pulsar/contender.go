@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+)
+
+// contender is one way to copy messages from topic to topic.
+type contender struct {
+	name      string
+	role      string // of this program; "": our runner
+	runtime   string // of the runner: "" passes messages on, go, wasm, python
+	class     string
+	guarantee string
+	path      wire.Path
+}
+
+const (
+	atLeast     = "atleast_once"
+	atMost      = "atmost_once"
+	effectively = "effectively_once"
+)
+
+// contenders are in the order of the report; the first is what others are compared with.
+func contenders() []contender {
+	return []contender{
+		{name: "bare entry copier", role: copierRole},
+		{name: "pulsar-client-go, receive and send", role: clientRole},
+		{name: "runner, no function", guarantee: atLeast},
+		{name: "runner, Go", runtime: "go", guarantee: atLeast},
+		{name: "runner, Go, at most once", runtime: "go", guarantee: atMost},
+		{name: "runner, Go, effectively once", runtime: "go", guarantee: effectively},
+		{name: "runner, WASM", runtime: "wasm", guarantee: atLeast},
+		{name: "runner, Python", runtime: "python", class: "echo.plain", guarantee: atLeast},
+		{name: "runner, Python with Context", runtime: "python", class: "echo.with_context", guarantee: atLeast},
+		{name: "runner, Go, over Pulsar's client", runtime: "go", guarantee: atLeast, path: wire.CompatiblePath},
+	}
+}
+
+// flow is where one run reads and writes.
+type flow struct {
+	in, out, subscription string
+}
+
+// start runs a contender and returns once it is about to read.
+func (b *bench) start(c contender, f flow) *process {
+	if c.role != "" {
+		return b.startRole(c, f)
+	}
+	file := b.file(c, f)
+	data, err := wire.Encode(file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	config := filepath.Join(file.WorkDir, "wire.json")
+	if err := os.WriteFile(config, data, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	p := b.launch(c.name, exec.CommandContext(b.t.Context(), b.runner, "--config", config))
+	probe := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", file.Probe[len("unix:"):])
+	}}}
+	defer probe.CloseIdleConnections()
+	for end := time.Now().Add(time.Minute); !isReady(b.t.Context(), &probe); time.Sleep(time.Millisecond) {
+		p.alive()
+		if time.Now().After(end) {
+			b.t.Fatalf("%s is not ready: %s", c.name, p.log.String())
+		}
+	}
+	return p
+}
+
+func isReady(ctx context.Context, probe *http.Client) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/readyz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	answer, err := probe.Do(r)
+	if err != nil {
+		return false
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
+func (b *bench) startRole(c contender, f flow) *process {
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	doc, err := json.Marshal(job{URL: b.server.URL, In: f.in, Out: f.out, Subscription: f.subscription})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(b.t.Context(), self, c.role)
+	cmd.Stdin = bytes.NewReader(doc)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	p := b.launch(c.name, cmd)
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		<-p.ended
+		b.t.Fatalf("%s said %q: %v\n%s", c.name, line, err, p.log.String())
+	}
+	return p
+}
+
+// file is the wire file of an instance with the defaults of a platform.
+func (b *bench) file(c contender, f flow) wire.File {
+	b.runs++
+	work := filepath.Join(b.dir, strconv.Itoa(b.runs))
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	file := wire.File{
+		Version:   wire.Version,
+		Component: wire.Component{Kind: "function", Tenant: "public", Namespace: "default", Name: "echo"},
+		Instance:  wire.Instance{Parallelism: 1, Platform: "bench"},
+		Brokers:   map[string]wire.Broker{"": b.server.Broker()},
+		Source: wire.Source{
+			Inputs:       []wire.Input{{Topic: f.in}},
+			Subscription: wire.Subscription{Name: f.subscription, Mode: wire.Shared, Position: "earliest"},
+		},
+		// Uncompressed, as the others and as the input.
+		Sink:     wire.Sink{Output: &wire.Output{Topic: f.out, Producer: &wire.Producer{Compression: "none"}}},
+		Delivery: wire.DefaultDelivery(), Limits: wire.DefaultLimits(),
+		Path: c.path, WorkDir: work, Probe: "unix:" + filepath.Join(work, "p"), CacheDir: filepath.Join(b.dir, "cache"),
+	}
+	file.Delivery.Guarantee = c.guarantee
+	if c.guarantee == effectively {
+		file.Source.Subscription.Mode = wire.Failover
+	}
+	if code := map[string]string{"go": b.native, "wasm": b.module, "python": b.python}[c.runtime]; code != "" {
+		file.Function = &wire.Function{Runtime: c.runtime, File: code, SHA256: b.digest(code), Class: c.class}
+	}
+	return file
+}
