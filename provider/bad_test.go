@@ -87,6 +87,7 @@ func TestBadProviderConfiguration(t *testing.T) {
 		"BadAdminURL":  {object{"pulsar": object{"admin_url": "localhost:8080"}}, "pulsar.admin_url"},
 		"UserInURL":    {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://me:secret@localhost"}}, "pulsar.service_url"},
 		"TwoTokens":    {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://localhost", "token": "a", "token_file": "b"}}, "pulsar.token_file"},
+		"OAuth2":       {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://localhost", "oauth2": object{"issuer_url": "https://issuer", "key_file": "/key"}}}, "pulsar.oauth2"},
 		"HalfKeyPair":  {object{"pulsar": object{"admin_url": "http://localhost:8080", "service_url": "pulsar://localhost", "tls": object{"cert_file": "c"}}}, "pulsar.tls.cert_file"},
 		"Connection":   {object{"connections": object{"eu": object{"service_url": "http://localhost"}}}, `connections["eu"].service_url`},
 		"Nameless":     {object{"connections": object{"": object{"service_url": "pulsar://localhost"}}}, `connections[""]`},

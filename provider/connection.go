@@ -164,12 +164,13 @@ func (r reach) validate(needsService, needsAdmin bool, diags *diag.Diagnostics) 
 	if needsAdmin && r.model.AdminURL.IsNull() {
 		r.missing("admin_url", "http://localhost:8080", "PULSAR_ADMIN_URL", diags)
 	}
-	unknown := map[string]bool{}
-	for _, v := range r.values() {
-		unknown[v.name] = v.value != nil && v.value.IsUnknown()
+	if needsAdmin && !r.model.OAuth2.IsNull() {
+		diags.AddAttributeError(r.at.AtName("oauth2"), "Connection cannot be used",
+			"The admin REST API is not reached with OAuth 2.0 here, only the brokers of connections are. Use token_file or token.")
 	}
+	unsaid := r.unsaid()
 	for _, p := range r.connection().Check() {
-		if unknown[p.Field] || p.Field == "service_url" && r.model.ServiceURL.IsNull() || unknown[parent(p.Field)] {
+		if unsaid[p.Field] || unsaid[parent(p.Field)] {
 			continue
 		}
 		at := r.at
@@ -178,6 +179,17 @@ func (r reach) validate(needsService, needsAdmin bool, diags *diag.Diagnostics) 
 		}
 		diags.AddAttributeError(at, "Connection cannot be used", p.Message+" "+p.Hint)
 	}
+}
+
+// unsaid are the attributes that nothing can be said about: unknown ones, and a service
+// URL that is left out, which is needed in some cases only.
+func (r reach) unsaid() map[string]bool {
+	unsaid := map[string]bool{}
+	for _, v := range r.values() {
+		unsaid[v.name] = v.value != nil && v.value.IsUnknown()
+	}
+	unsaid["service_url"] = unsaid["service_url"] || r.model.ServiceURL.IsNull()
+	return unsaid
 }
 
 func parent(field string) string {

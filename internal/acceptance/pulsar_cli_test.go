@@ -50,7 +50,7 @@ func TestPulsarRunsOneFunctionInTheForeground(t *testing.T) {
 				args = append(args, "--admin-url", server.AdminURL)
 			}
 			interrupt := s.foreground(args...)
-			shouted(t, server, ns.Full("out"), 0, 100, "!")
+			shouted(t, held{server, ns.Full("out"), 0}, 100, "!")
 			if o := interrupt(); o.code != 0 {
 				t.Errorf("interrupted: exit code %d\n%s", o.code, o.all)
 			}
@@ -148,7 +148,7 @@ func TestPulsarRedrive(t *testing.T) {
 		o := s.try("topic", "redrive", "dead", "--namespace", local, "--pulsar", server.URL)
 		o.says(t, want)
 	}
-	shouted(t, server, ns.Full("out"), 0, 20, "!")
+	shouted(t, held{server, ns.Full("out"), 0}, 20, "!")
 	p.destroy()
 }
 
@@ -168,10 +168,10 @@ resource "functionmesh_function" "f" {
 	p.apply()
 	_, local, _ := strings.Cut(ns.Name, "/")
 	fed(t, server, ns.Full("in"), 100)
-	shouted(t, server, ns.Full("out"), 0, 100, "!")
+	shouted(t, held{server, ns.Full("out"), 0}, 100, "!")
 	s.run("function", "restart", "f", "--namespace", local)
 	s.run("function", "seek", "f", "--to", "earliest", "--namespace", local)
-	shouted(t, server, ns.Full("out"), 0, 200, "!")
+	shouted(t, held{server, ns.Full("out"), 0}, 200, "!")
 	var status struct {
 		Instances []struct {
 			DataPath string `json:"data_path"`

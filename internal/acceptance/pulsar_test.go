@@ -41,16 +41,23 @@ resource "functionmesh_mesh" "exclaim" {
 }
 `
 
+// held is a topic of a Pulsar.
+type held struct {
+	server     *pulsartest.Server
+	topic      string
+	partitions int
+}
+
 // shouted waits until a topic holds n messages that each end in the suffix.
-func shouted(t *testing.T, server *pulsartest.Server, topic string, partitions, n int, suffix string) {
+func shouted(t *testing.T, in held, n int, suffix string) {
 	t.Helper()
 	var all []pulsartest.Stored
-	eventually(t, fmt.Sprintf("%d messages in %s", n, topic), func() bool {
-		all = server.ReadAll(t, topic, partitions)
+	eventually(t, fmt.Sprintf("%d messages in %s", n, in.topic), func() bool {
+		all = in.server.ReadAll(t, in.topic, in.partitions)
 		return len(all) >= n
 	})
 	if len(all) != n {
-		t.Errorf("%d messages in %s, want %d", len(all), topic, n)
+		t.Errorf("%d messages in %s, want %d", len(all), in.topic, n)
 	}
 	for _, m := range all {
 		if !strings.HasSuffix(string(m.Value), suffix) {
@@ -79,7 +86,7 @@ func TestPulsarHoldsTheStreamsOfAMesh(t *testing.T) {
 	}
 	const n = 500
 	fed(t, server, ns.Full("lines"), n)
-	shouted(t, server, ns.Full("shouted"), 2, n, "!!")
+	shouted(t, held{server, ns.Full("shouted"), 2}, n, "!!")
 
 	name := strings.TrimPrefix(ns.Name, "public/")
 	s.run("function", "scale", "exclaim-louder", "2", "--namespace", name)
@@ -157,7 +164,7 @@ resource "functionmesh_function" "f" {
 			t.Errorf("the connection to %s is used by %q", eu, users)
 		}
 		fed(t, server, spaces[i].Full("in"), 100)
-		shouted(t, server, spaces[i].Full("out"), 0, 100, "!")
+		shouted(t, held{server, spaces[i].Full("out"), 0}, 100, "!")
 	}
 	if users := strings.Join(s.connections()[strings.ReplaceAll(server.URL, hosts[0], hosts[1])], " "); strings.Contains(users, "/f0") {
 		t.Errorf("the second project's connection is used by %q", users)
@@ -188,7 +195,7 @@ resource "functionmesh_function" "f" {
 	ns.SetDeduplication(t, true)
 	p.repair()
 	fed(t, server, ns.Full("in"), 300)
-	shouted(t, server, ns.Full("out"), 0, 300, "!")
+	shouted(t, held{server, ns.Full("out"), 0}, 300, "!")
 	p.hcl(function(`subscription = { type = "shared" }
   processing_guarantees = "effectively_once"`))
 	p.tryPlan().says(t, "subscription.type")

@@ -75,14 +75,14 @@ resource "functionmesh_function" "f" {
 	s.withToken(first)
 	p.apply()
 	fed(t, own.Server, ns.Full("in"), 100)
-	shouted(t, own.Server, ns.Full("out"), 0, 100, "!")
+	shouted(t, held{own.Server, ns.Full("out"), 0}, 100, "!")
 	eventually(t, "the first token has expired and its connection ended", func() bool {
 		return time.Now().After(expires.Add(5 * time.Second))
 	})
 	fed(t, own.Server, ns.Full("in"), 50) // numbered anew
 	s.withToken(second)
 	p.empty() // the run that brings the token
-	shouted(t, own.Server, ns.Full("out"), 0, 150, "!")
+	shouted(t, held{own.Server, ns.Full("out"), 0}, 150, "!")
 	var status struct {
 		Instances []struct {
 			Restarts int `json:"restarts"`

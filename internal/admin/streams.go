@@ -53,11 +53,8 @@ func parse(topic string) (stream, error) {
 
 func (s stream) path(parts ...string) string {
 	full := s.String()
-	path := "/admin/v2/" + s.Domain + "/" + segment(s.Tenant) + "/" + segment(s.Namespace) + "/" + segment(full[strings.LastIndexByte(full, '/')+1:])
-	for _, p := range parts {
-		path += "/" + p
-	}
-	return path
+	at := []string{"/admin/v2", s.Domain, segment(s.Tenant), segment(s.Namespace), segment(full[strings.LastIndexByte(full, '/')+1:])}
+	return strings.Join(append(at, parts...), "/")
 }
 
 // subscription escapes the name once more than a path needs: Pulsar decodes it twice,
@@ -83,7 +80,7 @@ func (s *Streams) EnsureTopic(ctx context.Context, topic string) (partitions int
 	})
 	switch {
 	case engine.Is(err, engine.NotFound):
-		if missing := s.api.parent(ctx, t.parent()); missing != nil {
+		if missing := s.parent(ctx, t.parent()); missing != nil {
 			return 0, missing
 		}
 		return 0, &engine.Error{

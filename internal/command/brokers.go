@@ -11,6 +11,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 )
@@ -43,7 +44,10 @@ func (b brokers) Subscribe(ctx context.Context, topic, subscription string, earl
 		if refused, ok := errors.AsType[*conn.ServerError](err); ok && refused.Code == pulsarpb.Code_CONSUMER_BUSY {
 			return nil // it is there, and somebody reads by it
 		}
-		return errors.Join(err, at.close(ctx, err))
+		if err != nil {
+			return err
+		}
+		return at.close(ctx)
 	})
 }
 
@@ -55,7 +59,7 @@ func (b brokers) Unsubscribe(ctx context.Context, topic, subscription string) er
 			return err
 		}
 		_, err := c.Request(ctx, &pulsarpb.BaseCommand{Unsubscribe: &pulsarpb.Unsubscribe{ConsumerId: at.id}})
-		return errors.Join(err, at.close(ctx, nil))
+		return errors.Join(err, at.close(ctx))
 	})
 }
 
@@ -72,7 +76,7 @@ func (b brokers) Seek(ctx context.Context, topic, subscription, to string) error
 		if err != nil {
 			return engine.New(engine.Invalid, fmt.Errorf("%q is no position", to))
 		}
-		seek.PublishTime = new(uint64(max(0, at.UnixMilli()))) //nolint:gosec // not negative
+		seek.PublishTime = new(uint64(max(0, at.UnixMilli())))
 	}
 	return b.each(ctx, topic, func(c *conn.Conn, partition string) error {
 		at := cursor{Conn: c, topic: partition, subscription: subscription}
@@ -81,7 +85,7 @@ func (b brokers) Seek(ctx context.Context, topic, subscription, to string) error
 		}
 		seek.ConsumerId = at.id
 		_, err := c.Request(ctx, &pulsarpb.BaseCommand{Seek: seek})
-		return errors.Join(err, at.close(ctx, nil))
+		return errors.Join(err, at.close(ctx))
 	})
 }
 
@@ -93,7 +97,14 @@ func (b brokers) Deduplicates(context.Context, string) (on, known bool, err erro
 // with connects for one request. What cannot work is Invalid, what may work later is
 // Unavailable.
 func (b brokers) with(ctx context.Context, do func(*conn.Client) error) error {
-	client, err := conn.New(b.broker, conn.Options{Patience: clusterTimeout})
+	o := conn.Options{Patience: clusterTimeout}
+	if b.broker.OAuth2 != nil {
+		var err error
+		if o.Credentials, err = compatible.Credentials(b.broker); err != nil {
+			return engine.New(engine.Forbidden, err)
+		}
+	}
+	client, err := conn.New(b.broker, o)
 	if err != nil {
 		return engine.New(engine.Invalid, err)
 	}
@@ -157,11 +168,8 @@ func (c *cursor) open(ctx context.Context) error {
 	return err
 }
 
-// close ends the consumer, unless it could not be opened.
-func (c *cursor) close(ctx context.Context, opened error) error {
-	if opened != nil {
-		return nil
-	}
+// close ends the consumer.
+func (c *cursor) close(ctx context.Context) error {
 	_, err := c.Request(ctx, &pulsarpb.BaseCommand{CloseConsumer: &pulsarpb.CloseConsumer{ConsumerId: c.id}})
 	return err
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -68,9 +67,4 @@ func (r *reach) broker(t Target) (b wire.Broker, ok bool, err error) {
 		Kind: wire.KindPulsar, URL: c.ServiceURL, AdminURL: c.AdminURL, TokenFile: c.TokenFile,
 		CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, Insecure: c.Insecure, AnyHostname: c.AnyHostname,
 	}, true, nil
-}
-
-// needsPulsar refuses what only makes sense with --pulsar.
-func needsPulsar(verb string) error {
-	return usage("%s works on a Pulsar: give --pulsar pulsar://host:6650", fmt.Sprintf("%q", verb))
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
@@ -91,30 +92,39 @@ func (c Connection) Check() []Problem {
 	if wrong := checkAdmin(c.AdminURL); c.AdminURL != "" && wrong != "" {
 		add("admin_url", wrong, "Write it as http://host:8080 or https://host:8443.")
 	}
-	ways := 0
-	for _, set := range []bool{!c.Token.IsZero() || c.ByValue, c.TokenFile != "", c.OAuth2 != nil} {
-		if set {
-			ways++
-		}
-	}
-	if ways > 1 {
+	if c.ways() > 1 {
 		add("token_file", "There are several ways to authenticate.", "Use one of token, token_file and oauth2.")
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		add("tls.cert_file", "A client certificate needs both its file and its key's.", "Set cert_file and key_file.")
 	}
-	for _, f := range c.files() {
-		if f.path != "" && !filepath.IsAbs(f.path) {
-			add(f.field, fmt.Sprintf("%q is no absolute path.", f.path), "Name the file from the root.")
-		}
+	for _, f := range slices.DeleteFunc(c.files(), named.rooted) {
+		add(f.field, fmt.Sprintf("%q is no absolute path.", f.path), "Name the file from the root.")
 	}
-	if o := c.OAuth2; o != nil && (o.IssuerURL == "" || o.KeyFile == "") {
+	if c.halfOAuth2() {
 		add("oauth2", "It needs issuer_url and key_file.", "Set both.")
 	}
 	return all
 }
 
+func (c Connection) halfOAuth2() bool {
+	return c.OAuth2 != nil && (c.OAuth2.IssuerURL == "" || c.OAuth2.KeyFile == "")
+}
+
+// ways counts the ways to authenticate.
+func (c Connection) ways() int {
+	n := 0
+	for _, set := range []bool{!c.Token.IsZero() || c.ByValue, c.TokenFile != "", c.OAuth2 != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
 type named struct{ field, path string }
+
+func (n named) rooted() bool { return n.path == "" || filepath.IsAbs(n.path) }
 
 // files are the files that a connection refers to, by attribute.
 func (c Connection) files() []named {

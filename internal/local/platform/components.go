@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -262,9 +263,7 @@ func cursorsOf(r store.Component) map[wire.Stream]bool {
 
 // Update implements engine.Client.
 func (c *componentClient) Update(ctx context.Context, have engine.Observed[spec.Component], want engine.Object[spec.Component], changes []engine.Change) error {
-	if want.Marks.Connections == "" {
-		want.Marks.Connections = have.Marks.Connections
-	}
+	want.Marks.Connections = cmp.Or(want.Marks.Connections, have.Marks.Connections)
 	s, err := c.checked(ctx, want.Spec, want.Marks)
 	if err != nil {
 		return err

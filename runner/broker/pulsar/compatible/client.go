@@ -123,6 +123,15 @@ func asked(p auth.Provider) conn.Credentials {
 	}
 }
 
+// Credentials are what a broker is shown that asks for OAuth 2.0.
+func Credentials(b wire.Broker) (conn.Credentials, error) {
+	p, err := authentication(b)
+	if err != nil {
+		return nil, err
+	}
+	return asked(p), nil
+}
+
 // classed makes what no retry can help a *pipeline.TerminalError.
 func classed(err error) error {
 	if reason, ok := conn.Terminal(err); ok {
