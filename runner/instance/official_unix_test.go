@@ -161,6 +161,7 @@ func TestPulsarPythonIsAsTheOfficialInstance(t *testing.T) {
 			}
 			w.c.UserConfig = spec.JSON(text)
 			w.Topic(t, "side", 0)
+			w.Topic(t, "official", 0)
 			w.start(t)
 			w.startOfficial(t, "f."+name, string(text))
 			var messages []pulsario.ProducerMessage
