@@ -78,20 +78,22 @@ func run(ctx context.Context, args []string) error {
 }
 
 // sit runs the parts on one broker and reports.
-func sit(ctx context.Context, only string, o options) (err error) {
-	t := newSitting(ctx)
-	defer func() { err = t.end(err) }()
-	defer t.caught()
-	b := newBench(t, o)
-	var sections []section
-	for _, part := range []struct {
-		name    string
-		measure func(*bench) section
-		wanted  bool
-	}{{"cost", cost, true}, {"latency", latency, true}, {"idle", idle, true}, {"soak", soak, o.soak > 0}} {
-		if only == part.name || only == "" && part.wanted {
-			sections = append(sections, part.measure(b))
+func sit(ctx context.Context, only string, o options) error {
+	t, sections := newSitting(ctx), []section(nil)
+	t.do(func() {
+		b := newBench(t, o)
+		for _, part := range []struct {
+			name    string
+			measure func(*bench) section
+			wanted  bool
+		}{{"cost", cost, true}, {"latency", latency, true}, {"idle", idle, true}, {"soak", soak, o.soak > 0}} {
+			if only == part.name || only == "" && part.wanted {
+				sections = append(sections, part.measure(b))
+			}
 		}
+	})
+	if err := t.end(); err != nil {
+		return err
 	}
 	return report(o, sections)
 }

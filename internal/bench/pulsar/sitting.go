@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -19,36 +20,26 @@ type sitting struct {
 	failed   error
 }
 
-// failure is what Fatal throws and caught catches.
-type failure struct{ err error }
-
 func newSitting(ctx context.Context) *sitting {
 	s := &sitting{}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
 }
 
-// caught turns a Fatal into the error that end returns. It is deferred.
-func (s *sitting) caught() {
-	switch thrown := recover().(type) {
-	case nil:
-	case failure:
-		s.failed = errors.Join(s.failed, thrown.err)
-	default:
-		s.failed = errors.Join(s.failed, fmt.Errorf("%v", thrown))
-	}
+// do runs f in a goroutine of its own, which is what Fatal ends, and waits for it.
+func (s *sitting) do(f func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	<-done
 }
 
 // end runs what has to be cleaned up, the last first.
-func (s *sitting) end(err error) error {
+func (s *sitting) end() error {
 	s.cancel()
 	for i := len(s.cleanups) - 1; i >= 0; i-- {
-		func() {
-			defer s.caught()
-			s.cleanups[i]()
-		}()
+		s.do(s.cleanups[i])
 	}
-	return errors.Join(err, s.failed)
+	return s.failed
 }
 
 // Context implements testing.TB.
@@ -84,9 +75,10 @@ func (s *sitting) Errorf(format string, args ...any) {
 // Failed implements testing.TB.
 func (s *sitting) Failed() bool { return s.failed != nil }
 
-// Fatal implements testing.TB.
+// Fatal implements testing.TB. Only goroutines of do call it.
 func (s *sitting) Fatal(args ...any) {
-	panic(failure{errors.New(fmt.Sprint(args...))}) //nolint:forbidigo // caught above
+	s.failed = errors.Join(s.failed, errors.New(fmt.Sprint(args...)))
+	runtime.Goexit()
 }
 
 // Fatalf implements testing.TB.
