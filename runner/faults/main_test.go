@@ -96,25 +96,31 @@ func newScene(t *testing.T, server *pulsartest.Server, c setting) *scene {
 	s.in, s.out, s.dead = in.Topic(t, "in", c.fill.Partitions), n.Topic(t, "out", c.partitions), n.Topic(t, "dead", 0)
 	sub := pulsartest.Subscription(subscription, c.mode)
 	server.Subscribe(t, s.in, sub.Name, sub.Position)
+	s.file = base(t, server)
+	s.file.Source = wire.Source{Inputs: []wire.Input{{Topic: s.in, Partitions: c.fill.Partitions}}, Subscription: sub}
+	s.file.Sink = wire.Sink{Output: &wire.Output{Topic: s.out, Partitions: c.partitions}}
+	s.file.Delivery.Guarantee = c.guarantee
+	s.file.Delivery.BackoffMs, s.file.Delivery.MaxBackoffMs = 10, 200
+	s.file.Delivery.DeadLetter = &wire.Output{Topic: s.dead}
+	return s
+}
+
+// base is a wire file without streams.
+func base(t *testing.T, server *pulsartest.Server) wire.File {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "fm") //nolint:usetesting // socket paths are short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s.file = wire.File{
+	return wire.File{
 		Version:   wire.Version,
 		Component: wire.Component{Kind: "function", Tenant: "public", Namespace: "default", Name: "f"},
 		Instance:  wire.Instance{Parallelism: 1, Platform: "test"},
 		Brokers:   map[string]wire.Broker{"": server.Broker()},
-		Source:    wire.Source{Inputs: []wire.Input{{Topic: s.in, Partitions: c.fill.Partitions}}, Subscription: sub},
-		Sink:      wire.Sink{Output: &wire.Output{Topic: s.out, Partitions: c.partitions}},
 		Delivery:  wire.DefaultDelivery(), Limits: wire.DefaultLimits(),
 		WorkDir: dir,
 	}
-	s.file.Delivery.Guarantee = c.guarantee
-	s.file.Delivery.BackoffMs, s.file.Delivery.MaxBackoffMs = 10, 200
-	s.file.Delivery.DeadLetter = &wire.Output{Topic: s.dead}
-	return s
 }
 
 // child is an instance in a process of its own.
