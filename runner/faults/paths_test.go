@@ -86,8 +86,8 @@ type result struct {
 func TestPulsarPathsDoTheSame(t *testing.T) {
 	server := pulsartest.Need(t)
 	code := build(t, "odd")
-	seed := uint64(scaled(t, envSeed, 1)) //nolint:gosec // not negative
-	r := rand.New(rand.NewPCG(seed, 0))   //nolint:gosec // reproducible on purpose
+	seed := uint64(scaled(t, envSeed, 1))
+	r := rand.New(rand.NewPCG(seed, 0))
 	n := server.Namespace(t, pulsartest.Policies{Retention: true})
 	for number := range scaled(t, envCombinations, 12) {
 		c := combine(r, number)

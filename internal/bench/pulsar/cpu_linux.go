@@ -37,7 +37,7 @@ func family(pid int) []int {
 		if err != nil {
 			continue
 		}
-		for _, child := range strings.Fields(string(text)) {
+		for child := range strings.FieldsSeq(string(text)) {
 			if n, err := strconv.Atoi(child); err == nil {
 				all = append(all, family(n)...)
 			}

@@ -27,7 +27,7 @@ type delays struct{ p50, p99 float64 }
 func latency(b *bench) section {
 	s := section{
 		title:  "Latency",
-		text:   fmt.Sprintf("%d messages of %d bytes a second, each published alone, from before the publishing to the reading of the output, which one process does for all.\nMedians of %d runs of %s, interleaved.\n\nGoals: p50 within 1.2x and p99 within 2x of the bare copier's.", perSecond, messageSize, b.repeat, b.options.latency),
+		text:   fmt.Sprintf("%d messages of %d bytes a second, each published alone, from before the publishing to the reading of the output, which one process does for all.\nMedians of %d runs of %s, interleaved.\n\nGoals: p50 within 1.2x and p99 within 2x of the bare copier's.", perSecond, messageSize, b.repeat, b.latency),
 		header: []string{"", "p50 ms", "of the copier's", "p99 ms", "of the copier's"},
 	}
 	all := []contender{{name: "bare entry copier", role: copierRole}, {name: "pulsar-client-go, receive and send", role: clientRole}, {name: "runner, Go", runtime: "go", guarantee: atLeast}, {name: "runner, WASM", runtime: "wasm", guarantee: atLeast}, {name: "runner, Python", runtime: "python", class: "echo.plain", guarantee: atLeast}}
@@ -60,12 +60,12 @@ func (b *bench) delay(c contender) delays {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	warm := int(time.Second.Seconds() * perSecond)
-	total := warm + int(b.options.latency.Seconds()*perSecond)
+	total := warm + int(b.latency.Seconds()*perSecond)
 	results := make(chan []time.Duration, 1)
 	failed := make(chan error, 2)
-	ctx, cancel := context.WithTimeout(b.t.Context(), b.options.latency+time.Minute)
+	ctx, cancel := context.WithTimeout(b.t.Context(), b.latency+time.Minute)
 	defer cancel()
 	s, err := subscription.Open(ctx, subscription.Options{Client: client, Topic: f.out, Name: "measure", Mode: wire.Exclusive, Earliest: true})
 	if err != nil {
@@ -97,8 +97,8 @@ func publish(ctx context.Context, client *conn.Client, topic string, total int) 
 	for n := range total {
 		time.Sleep(time.Until(begin.Add(time.Duration(n) * time.Second / perSecond)))
 		now := time.Now()
-		binary.BigEndian.PutUint64(value, uint64(now.UnixNano()))                                                      //nolint:gosec // after 1970
-		enc.Begin(entry.Header{Producer: p.Name(), Numbered: true, PublishTime: now.UnixMilli(), Sequence: uint64(n)}) //nolint:gosec // a count
+		binary.BigEndian.PutUint64(value, uint64(now.UnixNano()))
+		enc.Begin(entry.Header{Producer: p.Name(), Numbered: true, PublishTime: now.UnixMilli(), Sequence: uint64(n)})
 		enc.Append(&entry.Message{Value: value})
 		out, err := enc.Finish()
 		if err != nil {

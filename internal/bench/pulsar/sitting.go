@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -36,8 +37,8 @@ func (s *sitting) do(f func()) {
 // end runs what has to be cleaned up, the last first.
 func (s *sitting) end() error {
 	s.cancel()
-	for i := len(s.cleanups) - 1; i >= 0; i-- {
-		s.do(s.cleanups[i])
+	for _, v := range slices.Backward(s.cleanups) {
+		s.do(v)
 	}
 	return s.failed
 }

@@ -46,7 +46,7 @@ func (s *Server) NewFeeder(t testing.TB, topic string, f Fill) *Feeder {
 	for p := range max(f.Partitions, 1) {
 		o := pulsario.ProducerOptions{
 			Topic: Partition(topic, f.Partitions, p), MaxPendingMessages: 20_000, SendTimeout: -1,
-			DisableBatching: f.PerEntry <= 1, BatchingMaxMessages: uint(max(f.PerEntry, 1)), BatchingMaxSize: 4 << 20, //nolint:gosec // a test's own small number
+			DisableBatching: f.PerEntry <= 1, BatchingMaxMessages: uint(max(f.PerEntry, 1)), BatchingMaxSize: 4 << 20,
 			BatchingMaxPublishDelay: time.Hour, CompressionType: compression(t, f.Compression),
 		}
 		if f.KeyBased {

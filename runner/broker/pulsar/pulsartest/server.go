@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,12 +157,9 @@ func (s *Server) must(t testing.TB, r request, fine ...int) {
 	defer cancel()
 	for {
 		err := s.Admin(ctx, r.method, r.path, r.in, r.out)
-		var status *statusError
-		if errors.As(err, &status) {
-			for _, code := range fine {
-				if status.code == code {
-					return
-				}
+		if status, ok := errors.AsType[*statusError](err); ok {
+			if slices.Contains(fine, status.code) {
+				return
 			}
 		}
 		if err == nil {
