@@ -168,6 +168,11 @@ func (r reach) validate(needsService, needsAdmin bool, diags *diag.Diagnostics) 
 		diags.AddAttributeError(r.at.AtName("oauth2"), "Connection cannot be used",
 			"The admin REST API is not reached with OAuth 2.0 here, only the brokers of connections are. Use token_file or token.")
 	}
+	r.check(diags)
+}
+
+// check reports what the connection itself finds wrong with what is known.
+func (r reach) check(diags *diag.Diagnostics) {
 	unsaid := r.unsaid()
 	for _, p := range r.connection().Check() {
 		if unsaid[p.Field] || unsaid[parent(p.Field)] {

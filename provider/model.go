@@ -58,7 +58,7 @@ func (m model) settings(ctx context.Context, diags *diag.Diagnostics) tfx.Settin
 		Unknown:   m.unknown(ctx, diags),
 	}
 	if m.onRunner() {
-		s.Platform, s.Connections = spec.PlatformRunner, m.names()
+		s.Platform, s.Connections = spec.PlatformRunner, m.names(ctx, diags)
 	} else if !m.Pulsar.IsNull() {
 		s.Platform = spec.PlatformPulsar
 		return s
@@ -71,12 +71,20 @@ func (m model) settings(ctx context.Context, diags *diag.Diagnostics) tfx.Settin
 	return s
 }
 
-// names are the connections that components may name; nil while they are not known.
-func (m model) names() []string {
+// names are the connections that components may name, with why they need the compatible
+// path; nil while they are not known.
+func (m model) names(ctx context.Context, diags *diag.Diagnostics) map[string]string {
 	if m.Connections.IsUnknown() {
 		return nil
 	}
-	return append([]string{}, spec.SortedKeys(m.Connections.Elements())...)
+	names := map[string]string{}
+	for name, r := range m.others(ctx, diags) {
+		names[name] = ""
+		if !r.model.OAuth2.IsNull() {
+			names[name] = spec.OAuth2ByEntry
+		}
+	}
+	return names
 }
 
 // unknown names the first attribute that is needed to open the platform and is not

@@ -240,7 +240,7 @@ func provider(parent int) (cpu float64, rss int64) {
 		if err != nil {
 			continue
 		}
-		for _, pid := range strings.Fields(string(children)) {
+		for pid := range strings.FieldsSeq(string(children)) {
 			stat, err := os.ReadFile("/proc/" + pid + "/stat")
 			_, text, ok := strings.Cut(string(stat), ") ")
 			f := strings.Fields(text)

@@ -40,22 +40,27 @@ func producer(p *ProducerConfig, builder string) *spec.Producer {
 		out.MaxPendingMessages = nil
 	}
 	if p.BatchingConfig != nil {
-		for key, raw := range p.BatchingConfig.Rest {
-			if _, taken := out.Extra[key]; key == roundRobinKey && !taken {
-				out.Extra = putExtra(out.Extra, key, raw)
-				continue
-			}
-			other := map[string]json.RawMessage{}
-			_ = json.Unmarshal([]byte(out.Extra[batchingKey]), &other) // unset, or what was put there
-			other[key] = raw
-			b, _ := json.Marshal(other) // raw messages from a valid document
-			out.Extra = putExtra(out.Extra, batchingKey, b)
-		}
+		keepBatching(out, p.BatchingConfig.Rest)
 	}
 	if out.Compression == "" && out.MaxPendingMessages == nil && out.Batching == nil && out.Extra == nil {
 		return nil
 	}
 	return out
+}
+
+// keepBatching puts what has no word of batchingConfig where it is written back from.
+func keepBatching(out *spec.Producer, rest map[string]json.RawMessage) {
+	for key, raw := range rest {
+		if _, taken := out.Extra[key]; key == roundRobinKey && !taken {
+			out.Extra = putExtra(out.Extra, key, raw)
+			continue
+		}
+		other := map[string]json.RawMessage{}
+		_ = json.Unmarshal([]byte(out.Extra[batchingKey]), &other) // unset, or what was put there
+		other[key] = raw
+		b, _ := json.Marshal(other) // raw messages from a valid document
+		out.Extra = putExtra(out.Extra, batchingKey, b)
+	}
 }
 
 func batching(p *ProducerConfig, builder string) *spec.Batching {

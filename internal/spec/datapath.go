@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,9 @@ func compatibleNeeds(c Component, connections map[string]string) []need {
 	return needs
 }
 
+// OAuth2ByEntry is why a connection with OAuth 2.0 needs the compatible path.
+const OAuth2ByEntry = "OAuth 2.0 works on the compatible path only."
+
 // cryptoKey is Pulsar's name of the settings of end-to-end encryption.
 const cryptoKey = "cryptoConfig"
 
@@ -72,12 +76,7 @@ func CheckConnections(c Component, known []string) []Problem {
 }
 
 func (f findings) connection(name string, known []string) {
-	for _, other := range known {
-		if other == name {
-			return
-		}
-	}
-	if name == "" {
+	if name == "" || slices.Contains(known, name) {
 		return
 	}
 	hint := "Add it to connections of the provider."

@@ -202,11 +202,13 @@ func TestDataPath(t *testing.T) {
 		"ToOther":   {func(c *Component) { c.Output.Connection = "eu" }, EntryPath, "every setting is supported by it", nil},
 		"ToOnce": {
 			func(c *Component) { c.Output.Connection, c.ProcessingGuarantees = "sn", EffectivelyOnce },
-			CompatiblePath, "output.connection needs it", []string{"output.connection"},
+			CompatiblePath, "output.connection needs it",
+			[]string{"output.connection"},
 		},
 		"ToByEntry": {
 			func(c *Component) { c.Output.Connection, c.DataPath = "sn", EntryPath },
-			EntryPath, "data_path asks for it", []string{"output.connection"},
+			EntryPath, "data_path asks for it",
+			[]string{"output.connection"},
 		},
 	}
 	for name, tc := range cases {

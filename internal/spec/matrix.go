@@ -167,14 +167,10 @@ func (r Runner) cell(table []Setting, s setting) Cell {
 func (r Runner) rows(table []Setting, s setting) []Setting {
 	var rows []Setting
 	for _, row := range table {
-		if row.Platform != r.Platform || !row.covers(s.pattern) || row.Kinds != nil && !slices.Contains(row.Kinds, r.Kind) ||
-			row.Runs != nil && !slices.Contains(row.Runs, r.Runs) {
+		if !row.covers(s.pattern) || !r.concerns(row) || !s.matches(row) {
 			continue
 		}
-		if s.key != "" && row.Match != "" {
-			if expression, err := regexp.Compile(row.Match); err != nil || !expression.MatchString(s.key) {
-				continue
-			}
+		if s.key != "" {
 			row.Match = ""
 		}
 		if slices.ContainsFunc(rows, func(earlier Setting) bool { return earlier.Match == row.Match }) {
@@ -188,17 +184,40 @@ func (r Runner) rows(table []Setting, s setting) []Setting {
 	return append(rows, Setting{Refusal: "No other value is taken.", Hint: "Leave it out."})
 }
 
+// concerns reports whether a row is about the column.
+func (r Runner) concerns(row Setting) bool {
+	return row.Platform == r.Platform && (row.Kinds == nil || slices.Contains(row.Kinds, r.Kind)) &&
+		(row.Runs == nil || slices.Contains(row.Runs, r.Runs))
+}
+
+// matches reports whether a row is about the setting's key, where it has one.
+func (s setting) matches(row Setting) bool {
+	if s.key == "" || row.Match == "" {
+		return true
+	}
+	expression, err := regexp.Compile(row.Match)
+	return err == nil && expression.MatchString(s.key)
+}
+
 // pathReasons are what the way of the messages adds to the table.
 func (r Runner) pathReasons(s setting) []Reason {
 	switch {
-	case r.DataPath == EntryPath && (s.pattern == "topics_pattern" || s.pattern == "inputs[*].regex"):
-		return []Reason{{patternByEntry, chosenPath}}
-	case r.DataPath == EntryPath && s.key == cryptoKey && s.pattern == "inputs[*].extra[*]":
-		return []Reason{{decryptByEntry, chosenPath}}
-	case r.DataPath == EntryPath && s.key == cryptoKey:
-		return []Reason{{encryptByEntry, chosenPath}}
+	case r.DataPath == EntryPath:
+		return entryReasons(s)
 	case r.DataPath == CompatiblePath && r.Kind == KindFunction && s.pattern == "processing_guarantees":
 		return []Reason{{onceByMessages, `Leave data_path out, or use "atleast_once".`}}
+	}
+	return nil
+}
+
+func entryReasons(s setting) []Reason {
+	switch {
+	case s.pattern == "topics_pattern" || s.pattern == "inputs[*].regex":
+		return []Reason{{patternByEntry, chosenPath}}
+	case s.key == cryptoKey && s.pattern == "inputs[*].extra[*]":
+		return []Reason{{decryptByEntry, chosenPath}}
+	case s.key == cryptoKey:
+		return []Reason{{encryptByEntry, chosenPath}}
 	}
 	return nil
 }
@@ -216,19 +235,22 @@ const (
 func (r Runner) has(s setting) bool {
 	root, _, _ := strings.Cut(string(s.pattern), ".")
 	root, _, _ = strings.Cut(root, "[")
+	ofCode := root == "runtime" || root == "user_config"
 	switch r.Kind {
 	case KindFunction:
-		if root == "builtin" || root == "config" {
-			return false
-		}
-		return root != "runtime" || Path("runtime."+r.Runs).Contains(s.pattern) && !strings.HasSuffix(string(s.pattern), ".sha256") && r.hasClass(s.pattern)
+		return root != "builtin" && root != "config" && (root != "runtime" || r.hasCode(s.pattern))
 	case KindSource:
-		return root != "runtime" && root != "user_config" && !lacks(sourceLacks(Component{}), root)
+		return !ofCode && !lacks(sourceLacks(Component{}), root)
 	case KindSink:
-		return root != "runtime" && root != "user_config" && !lacks(sinkLacks(Component{}), root)
+		return !ofCode && !lacks(sinkLacks(Component{}), root)
 	default:
 		return false
 	}
+}
+
+// hasCode reports whether a setting is of the column's runtime, and a user's to write.
+func (r Runner) hasCode(pattern Path) bool {
+	return Path("runtime."+r.Runs).Contains(pattern) && !strings.HasSuffix(string(pattern), ".sha256") && r.hasClass(pattern)
 }
 
 func (r Runner) hasClass(pattern Path) bool {

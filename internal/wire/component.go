@@ -138,7 +138,7 @@ func pathNeeds(brokers map[string]Broker) map[string]string {
 	needs := map[string]string{}
 	for name, b := range brokers {
 		if b.OAuth2 != nil {
-			needs[name] = "OAuth 2.0 works on the compatible path only."
+			needs[name] = spec.OAuth2ByEntry
 		}
 	}
 	return needs

@@ -42,8 +42,8 @@ func definition(kind spec.Kind) tfx.Definition[spec.Component] {
 			c.Kind = kind
 			return spec.Honour(p, c)
 		},
-		Connections: func(configured []string, c spec.Component) []spec.Problem {
-			return spec.CheckConnections(c, configured)
+		Connections: func(configured map[string]string, c spec.Component) []spec.Problem {
+			return append(spec.CheckConnections(c, spec.SortedKeys(configured)), spec.CheckPath(c, configured)...)
 		},
 		Runs: true,
 	}

@@ -35,8 +35,10 @@ func definition() tfx.Definition[spec.Mesh] {
 		Honour: func(p spec.Platform, m spec.Mesh) []spec.Problem {
 			return eachMember(m, func(c spec.Component) []spec.Problem { return spec.Honour(p, c) })
 		},
-		Connections: func(configured []string, m spec.Mesh) []spec.Problem {
-			return eachMember(m, func(c spec.Component) []spec.Problem { return spec.CheckConnections(c, configured) })
+		Connections: func(configured map[string]string, m spec.Mesh) []spec.Problem {
+			return eachMember(m, func(c spec.Component) []spec.Problem {
+				return append(spec.CheckConnections(c, spec.SortedKeys(configured)), spec.CheckPath(c, configured)...)
+			})
 		},
 		Runs:    true,
 		InPlace: true,

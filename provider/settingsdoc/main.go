@@ -139,15 +139,16 @@ type notes struct {
 
 func (n *notes) cell(c spec.Cell) string {
 	words := map[spec.Verdict]string{spec.Honoured: "yes", spec.Partly: "some", spec.Refused: "no"}
-	text := words[c.Verdict]
+	var text strings.Builder
+	text.WriteString(words[c.Verdict])
 	for i, reason := range c.Reasons {
 		separator := ", "
 		if i == 0 {
 			separator = " "
 		}
-		text += fmt.Sprintf("%s%d", separator, n.number(reason))
+		fmt.Fprintf(&text, "%s%d", separator, n.number(reason))
 	}
-	return text
+	return text.String()
 }
 
 func (n *notes) number(r spec.Reason) int {

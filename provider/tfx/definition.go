@@ -30,8 +30,8 @@ type Definition[S any] struct {
 	// for kinds that run nothing.
 	Honour func(spec.Platform, S) []spec.Problem
 	// Connections says which of the connections that the spec names are none of those
-	// that are configured; nil for kinds that name none.
-	Connections func(configured []string, s S) []spec.Problem
+	// that are configured, or cannot do what it asks for; nil for kinds that name none.
+	Connections func(configured map[string]string, s S) []spec.Problem
 	// Runs kinds have instances to wait for.
 	Runs bool
 	// InPlace kinds carry out every change of their settings without being replaced.

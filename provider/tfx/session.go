@@ -26,9 +26,10 @@ type Settings struct {
 	BaseDir string
 	// Platform is where instances run; empty while unknown.
 	Platform spec.Platform
-	// Connections are the names that components may reach streams by; nil where none
-	// are, or while they are not known.
-	Connections []string
+	// Connections are the names that components may reach streams by, each with why it
+	// needs the compatible path, "" when it does not; nil where none are, or while they
+	// are not known.
+	Connections map[string]string
 	// Unknown names what of the platform's configuration is not known yet; "" is
 	// nothing. Nothing can be opened meanwhile.
 	Unknown string

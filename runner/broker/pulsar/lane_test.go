@@ -349,7 +349,7 @@ func TestSequence(t *testing.T) {
 			if c.fits != (err == nil) || err != nil && !errors.Is(err, errOverflow) {
 				t.Fatal(err)
 			}
-			if err == nil && (numbered(n) != c.id || int64(n) < 0) { //nolint:gosec // what is tested
+			if err == nil && (numbered(n) != c.id || int64(n) < 0) {
 				t.Errorf("%d stands for %s", n, numbered(n))
 			}
 		})
