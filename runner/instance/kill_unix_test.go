@@ -22,6 +22,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats/natstest"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
 
 const (
@@ -52,6 +53,7 @@ func program(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM) //nolint:forbidigo // a process of its own, outside any test
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	runnertest.Listening(os.Stdout)
 	err := instance.Run(ctx, instance.Options{ConfigFile: *config, Stderr: os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -190,9 +192,7 @@ func (b *bench) run(t *testing.T) *child {
 	c := &child{cmd: exec.Command(os.Args[0], "run", "--config", b.config), log: &bytes.Buffer{}}
 	c.cmd.Stderr = c.log
 	c.cmd.WaitDelay = 10 * time.Second // a worker may hold standard error for a moment longer
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	runnertest.StartChild(t, c.cmd)
 	t.Cleanup(c.kill)
 	return c
 }

@@ -98,6 +98,7 @@ func runInstance(text string) error {
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	runnertest.Listening(os.Stdout)
 	drain := make(chan struct{})
 	go func() {
 		<-term
@@ -123,9 +124,7 @@ func (s setup) start(t *testing.T) *instance {
 	i := &instance{cmd: exec.Command(os.Args[0], "-test.run=^$"), stderr: &bytes.Buffer{}}
 	i.cmd.Env = append(os.Environ(), envInstance+"="+string(text))
 	i.cmd.Stderr = i.stderr
-	if err := i.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	runnertest.StartChild(t, i.cmd)
 	t.Cleanup(func() { i.kill() })
 	return i
 }

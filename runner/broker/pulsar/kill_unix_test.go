@@ -16,6 +16,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
 
 // jobVariable holds the job that a child of these tests runs.
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 	drain := make(chan struct{})
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
+	runnertest.Listening(os.Stdout)
 	go func() { <-terminated; close(drain) }()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := j.run(context.Background(), drain, pulsar.SourceOptions{Logger: log}, pulsar.SinkOptions{Logger: log}); err != nil { //nolint:forbidigo // a program of its own
@@ -52,9 +54,7 @@ func child(t testing.TB, j *job) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
 	cmd.Stderr = t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	runnertest.StartChild(t, cmd)
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	return cmd
 }
@@ -89,9 +89,8 @@ func TestPulsarKillInstance(t *testing.T) {
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait() // one that had only begun to start dies of the signal
-			if code := cmd.ProcessState.ExitCode(); code > 0 {
-				t.Errorf("drained with exit code %d", code)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("after SIGTERM: %v", err)
 			}
 			tally := s.Read(t, j.Out, j.Outputs, total)
 			tally.Check(t, c.bounds())
