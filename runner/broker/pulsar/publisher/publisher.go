@@ -51,6 +51,7 @@ func Open(ctx context.Context, o Options) (*Publisher, error) {
 		p.cancel()
 		return nil, fmt.Errorf("producer on %s: %w", o.Topic, err)
 	}
+	s.trusted = o.Name == "" // nobody sent anything under a name that was just made up
 	p.session = s
 	p.order <- struct{}{}
 	go p.run(p.life, s)
@@ -99,9 +100,9 @@ func (p *Publisher) Send(ctx context.Context, e entry.Encoded) (*Receipt, error)
 	}
 	p.pending.add(r)
 	s := p.session
-	if s == nil || p.pending.sent < len(p.pending.queue)-1 {
+	if s == nil || p.pending.sent < len(p.pending.queue)-1 || !s.may() {
 		p.mu.Unlock()
-		return r, nil // written, in its turn, on the next connection
+		return r, nil // written in its turn
 	}
 	p.pending.sent++
 	frame := s.frame(r)

@@ -139,6 +139,49 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
+// A broker knows what an earlier producer of the name sent and it has not stored: it
+// refuses to tell whether that is a repeat, and would store what is sent behind it.
+func TestNothingOvertakesWhatMayBeUnderWay(t *testing.T) {
+	const underWay, total = 5, 20
+	for name, refusals := range map[string]int{"Once": 1, "AsLongAsItTakes": 4} {
+		t.Run(name, func(t *testing.T) {
+			b := fakebroker.New(t)
+			var st store
+			var mu sync.Mutex
+			b.On = func(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) bool {
+				s := cmd.GetSend()
+				if s == nil {
+					return false
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if s.GetSequenceId() < underWay && refusals > 0 {
+					refusals--
+					c.SendError(s, pulsarpb.Code_PERSISTENCE_ERROR)
+					return true
+				}
+				at := st.put(s.GetSequenceId())
+				c.Receipt(s, min(at, 1), at)
+				return true
+			}
+			p := open(t, b, publisher.Options{Name: "mine"})
+			var enc entry.Encoder
+			var all []*publisher.Receipt
+			for i := range total {
+				all = append(all, send(t, p, &enc, i, 1))
+			}
+			for i, r := range all {
+				if _, repeat := stored(t, r); repeat {
+					t.Errorf("%d passed for a repeat", i)
+				}
+			}
+			if diff := cmp.Diff(upTo(total), st.all()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // Each connection raises the epoch, and keeps the name that the broker made up.
 func TestComesBackByItsName(t *testing.T) {
 	b := fakebroker.New(t)

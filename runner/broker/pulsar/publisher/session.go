@@ -22,6 +22,11 @@ type session struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 
+	// trusted: nothing that an earlier producer of the name sent can still be on its way
+	// to the disk. Until then one entry at a time is sent. With the publisher's lock.
+	trusted bool
+	turn    chan struct{} // holds one when the next entry may be sent
+
 	once sync.Once
 	gone chan struct{} // closed when the producer is no more
 	err  error         // why; nil: closed by the broker. Set before gone is closed
@@ -32,6 +37,9 @@ func (p *Publisher) run(ctx context.Context, s *session) {
 	defer close(p.ended)
 	for {
 		select {
+		case <-s.turn:
+			p.send(s)
+			continue
 		case <-s.gone:
 		case <-ctx.Done():
 			return
@@ -39,6 +47,9 @@ func (p *Publisher) run(ctx context.Context, s *session) {
 		p.detach(s)
 		if p.Err() != nil {
 			return
+		}
+		if _, refused := errors.AsType[*conn.ServerError](s.err); refused {
+			pause(ctx, firstPause) // what the broker could not tell it may know then
 		}
 		next, err := p.connect(ctx, false)
 		if err != nil {
@@ -49,6 +60,13 @@ func (p *Publisher) run(ctx context.Context, s *session) {
 		}
 		p.attach(next, s.reading())
 		s = next
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }
 
@@ -86,14 +104,24 @@ func (s *session) reading() bool {
 // Frames that an earlier connection may still read get memory of their own.
 func (p *Publisher) attach(s *session, read bool) {
 	<-p.order
-	defer func() { p.order <- struct{}{} }()
 	p.mu.Lock()
 	p.pending.again(read)
 	p.session = s
 	p.mu.Unlock()
+	p.order <- struct{}{}
+	p.send(s)
+}
+
+// send writes what is queued, as far as it may be.
+func (p *Publisher) send(s *session) {
+	<-p.order
+	defer func() { p.order <- struct{}{} }()
 	for {
 		p.mu.Lock()
-		r := p.pending.next()
+		var r *Receipt
+		if p.session == s && s.may() {
+			r = p.pending.next()
+		}
 		if r == nil {
 			p.mu.Unlock()
 			return
@@ -102,6 +130,15 @@ func (p *Publisher) attach(s *session, read bool) {
 		p.mu.Unlock()
 		s.write(frame)
 	}
+}
+
+// may tells whether an entry may be sent. A broker that deduplicates knows sequence ids
+// that it was sent and has not stored, perhaps never will: it refuses those, and takes
+// what was sent behind them. The refused ones would then pass for repeats. So, until it
+// has stored something of this producer, no entry follows another before that one's
+// receipt. Called with the publisher's lock.
+func (s *session) may() bool {
+	return s.trusted || len(s.publisher.pending.written()) == 0
 }
 
 // connect tries until the broker accepts the producer, refuses it for good, or patience
@@ -173,7 +210,7 @@ func (p *Publisher) try(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{publisher: p, conn: c, id: c.NextID(), gone: make(chan struct{})}
+	s := &session{publisher: p, conn: c, id: c.NextID(), turn: make(chan struct{}, 1), gone: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(p.life)
 	if err := c.AddProducer(s.id, s); err != nil {
 		s.cancel()
@@ -253,6 +290,19 @@ func (s *session) Receipt(r conn.Receipt) {
 	}
 	if found := p.pending.find(r.Sequence); found != nil {
 		p.answer(found, entry.ID{Ledger: r.Ledger, Entry: r.Entry}, r.Repeat(), nil)
+		s.answered(!r.Repeat())
+	}
+}
+
+// answered lets more be sent. Called with the publisher's lock.
+func (s *session) answered(stored bool) {
+	if s.trusted {
+		return
+	}
+	s.trusted = stored
+	select {
+	case s.turn <- struct{}{}:
+	default:
 	}
 }
 
@@ -279,11 +329,13 @@ func (s *session) refused(e *pulsarpb.SendError) {
 	switch e.GetCode() {
 	case pulsarpb.Code_NOT_ALLOWED:
 		p.answer(r, entry.ID{}, false, err)
+		s.answered(false)
 		p.mu.Unlock()
 		return
 	case pulsarpb.Code_CHECKSUM_ERROR:
 		if r.tries++; r.tries >= checksumTries {
 			p.answer(r, entry.ID{}, false, err)
+			s.answered(false)
 			p.mu.Unlock()
 			return
 		}
