@@ -20,6 +20,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
 
 // Guarantees, in wire's words.
@@ -48,6 +49,7 @@ func program(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM) //nolint:forbidigo // a process of its own, outside any test
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	runnertest.Listening(os.Stdout)
 	err := instance.Run(ctx, instance.Options{ConfigFile: *config, Stderr: os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -175,9 +177,7 @@ func (s *scene) start(t *testing.T, id, parallelism int) *child {
 	c.cmd = exec.Command(os.Args[0], "run", "--config", config)
 	c.cmd.Stderr = c.log
 	c.cmd.WaitDelay = 10 * time.Second // a worker may hold standard error for a moment longer
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	runnertest.StartChild(t, c.cmd)
 	go func() { _ = c.cmd.Wait(); close(c.ended) }()
 	t.Cleanup(func() {
 		c.kill()
