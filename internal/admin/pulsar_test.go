@@ -16,9 +16,11 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 )
 
-// realPulsar is a Pulsar of its own, named by the environment, with a fresh namespace.
-func realPulsar(t *testing.T, namespace string) catalog.Clients {
+// realPulsar is the Pulsar that the environment names, with a namespace for the test
+// alone. Its name is new: a broker takes a while to forget one that was deleted.
+func realPulsar(t *testing.T) (clients catalog.Clients, namespace string) {
 	t.Helper()
+	namespace = fmt.Sprintf("fm-%d", time.Now().UnixNano())
 	url := pulsartest.Need(t).AdminURL
 	clients, err := admin.New(admin.Options{URL: url, Timeout: time.Minute})
 	if err != nil {
@@ -26,45 +28,51 @@ func realPulsar(t *testing.T, namespace string) catalog.Clients {
 	}
 	e := catalog.Namespace().Engine(clients.Namespaces)
 	s := spec.Namespace{Tenant: "public", Name: namespace}
-	drop := func(ctx context.Context) {
-		if err := e.Delete(ctx, catalog.Namespace().Key(s), engine.DeleteOptions{Force: true}); err != nil {
-			t.Errorf("delete the namespace: %v", err)
-		}
-	}
-	drop(t.Context())
 	if _, err := e.Create(t.Context(), engine.Object[spec.Namespace]{Spec: s}, engine.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { drop(context.WithoutCancel(t.Context())) })
-	return clients
+	t.Cleanup(func() {
+		if err := e.Delete(context.WithoutCancel(t.Context()), catalog.Namespace().Key(s), engine.DeleteOptions{Force: true}); err != nil {
+			t.Errorf("delete the namespace: %v", err)
+		}
+	})
+	return clients, namespace
 }
 
 func TestPulsarHoldsTopics(t *testing.T) {
-	topic := spec.Topic{Tenant: "public", Namespace: "fm-flows", Name: "orders é", Partitions: new(2), Properties: map[string]string{"a": "1"}}
+	clients, namespace := realPulsar(t)
+	topic := spec.Topic{Tenant: "public", Namespace: namespace, Name: "orders é", Partitions: new(2), Properties: map[string]string{"a": "1"}}
 	changed := topic.Clone()
 	changed.Properties = map[string]string{"a": "2", "b": "x y"}
 	orphan := topic.Clone()
 	orphan.Tenant = "nowhere"
 	enginetest.Run(t, enginetest.Suite[spec.Topic]{
-		New:    func(t *testing.T) engine.Client[spec.Topic] { return realPulsar(t, "fm-flows").Topics },
+		New: func(t *testing.T) engine.Client[spec.Topic] {
+			e := catalog.Topic().Engine(clients.Topics)
+			if err := e.Delete(t.Context(), catalog.Topic().Key(topic), engine.DeleteOptions{Force: true}); err != nil {
+				t.Fatal(err)
+			}
+			return clients.Topics
+		},
 		Engine: catalog.Topic().Engine,
 		Want:   topic, Changed: changed, Orphan: &orphan,
 	})
 }
 
 func TestPulsarHoldsNamespaces(t *testing.T) {
-	namespaceLife(t, realPulsar(t, "fm-other").Namespaces, "")
+	clients, _ := realPulsar(t)
+	namespaceLife(t, clients.Namespaces, "")
 }
 
 func TestPulsarHoldsTenants(t *testing.T) {
-	public, err := realPulsar(t, "fm-tenants").Tenants.Observe(t.Context(), engine.Key{Kind: "tenant", Name: "public"})
+	clients, _ := realPulsar(t)
+	public, err := clients.Tenants.Observe(t.Context(), engine.Key{Kind: "tenant", Name: "public"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	clusters := public.Spec.AllowedClusters
 	enginetest.Run(t, enginetest.Suite[spec.Tenant]{
 		New: func(t *testing.T) engine.Client[spec.Tenant] {
-			clients := realPulsar(t, "fm-tenants")
 			e := catalog.Tenant().Engine(clients.Tenants)
 			if err := e.Delete(t.Context(), engine.Key{Kind: "tenant", Name: "fm-acme"}, engine.DeleteOptions{Force: true}); err != nil {
 				t.Fatal(err)
@@ -80,11 +88,11 @@ func TestPulsarHoldsTenants(t *testing.T) {
 // A topic that the broker made on first use becomes ours; one that cannot become what
 // is wanted says how to order the creation.
 func TestPulsarTopicsMadeOnFirstUseAreClaimed(t *testing.T) {
-	clients := realPulsar(t, "fm-claims")
+	clients, namespace := realPulsar(t)
 	e := catalog.Topic().Engine(clients.Topics)
 	object := func(name string, partitions *int, owner string) engine.Object[spec.Topic] {
 		return engine.Object[spec.Topic]{
-			Spec:  spec.Topic{Tenant: "public", Namespace: "fm-claims", Name: name, Partitions: partitions},
+			Spec:  spec.Topic{Tenant: "public", Namespace: namespace, Name: name, Partitions: partitions},
 			Marks: engine.Marks{Owner: owner},
 		}
 	}
@@ -119,11 +127,11 @@ func TestPulsarHoldsFunctions(t *testing.T) {
 	if jar == "" {
 		t.Skip("neither FUNCTIONMESH_TEST_PULSAR_JAR nor TESTPULSAR_DIST leads to a jar")
 	}
-	clients := realPulsar(t, "fm-functions")
+	clients, namespace := realPulsar(t)
 	entity := catalog.Component(spec.KindFunction)
 	e := entity.Engine(clients.Components[spec.KindFunction])
 	want := engine.Object[spec.Component]{Marks: engine.Marks{Owner: "us"}, Spec: spec.Component{
-		Tenant: "public", Namespace: "fm-functions", Name: fmt.Sprintf("f%d", time.Now().UnixNano()), // a Pulsar keeps packages of deleted functions
+		Tenant: "public", Namespace: namespace, Name: fmt.Sprintf("f%d", time.Now().UnixNano()), // a Pulsar keeps packages of deleted functions
 		Runtime: &spec.Runtime{Java: &spec.Code{File: jar, Class: "org.apache.pulsar.functions.api.examples.ExclamationFunction"}},
 		Inputs:  map[string]spec.Input{"in": {}}, Output: &spec.Output{Topic: "out"}, UserConfig: `{"a":"b"}`,
 	}}
