@@ -43,7 +43,7 @@ func generate(ctx context.Context, root string, files []string) error {
 	if err != nil {
 		return err
 	}
-	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: files, Parameter: proto.String("paths=source_relative")}
+	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: files, Parameter: new("paths=source_relative")}
 	for _, f := range compiled {
 		request.ProtoFile = withImports(request.ProtoFile, f)
 	}
