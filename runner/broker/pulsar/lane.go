@@ -3,6 +3,7 @@ package pulsar
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -269,6 +270,7 @@ func (l *lane) byHand(said []pipeline.Ack) []subscription.Ack {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var acks []subscription.Ack
+	var begun []*progress
 	for i := range said {
 		a := &said[i]
 		if a.Topic != l.topic || a.Partition != l.partition {
@@ -278,8 +280,19 @@ func (l *lane) byHand(said []pipeline.Ack) []subscription.Ack {
 		if p == nil || p.phase != working || !p.acknowledge(int(a.Position.Index), a.Nack, l.delay(defaultNackDelay)) {
 			continue
 		}
-		if p.left == 0 {
+		switch {
+		case p.left == 0:
 			acks = l.finish(acks, p)
+		case p.batched && !a.Nack:
+			p.done = withBit(p.done, int(a.Position.Index), p.count)
+			if !slices.Contains(begun, p) {
+				begun = append(begun, p)
+			}
+		}
+	}
+	for _, p := range begun {
+		if p.left > 0 { // else it is among them as a whole
+			acks = append(acks, p.open())
 		}
 	}
 	return acks

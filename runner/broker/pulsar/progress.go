@@ -84,11 +84,16 @@ func (p *progress) partly(acks []subscription.Ack, settled []pipeline.Message, v
 	if !some {
 		return acks
 	}
+	return append(acks, p.open())
+}
+
+// open acknowledges of an entry what is done, for a broker that keeps such sets.
+func (p *progress) open() subscription.Ack {
 	left := subscription.Keep(p.count)
 	for i := range left {
 		left[i] &^= p.done[i]
 	}
-	return append(acks, subscription.Ack{ID: p.id, Set: left, Size: p.count})
+	return subscription.Ack{ID: p.id, Set: left, Size: p.count}
 }
 
 // wait makes the entry one that comes again.

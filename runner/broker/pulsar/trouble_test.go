@@ -39,7 +39,8 @@ func TestPulsarUnloadUnderLoad(t *testing.T) {
 			tally := s.Read(t, j.Out, j.Outputs, rounds*each)
 			tally.Check(t, c.bounds())
 			t.Log(tally)
-			if 10*tally.Lost() > tally.Total {
+			// At most once, each unload may cost what was under way: a round at most.
+			if tally.Lost() > rounds/2*each {
 				t.Errorf("%d messages are lost where few may be", tally.Lost())
 			}
 		})
@@ -222,6 +223,22 @@ func TestPulsarR4KeySharedScales(t *testing.T) {
 	t.Log(tally)
 }
 
+// working counts the goroutines in packages that only instances use.
+func working() int {
+	text := make([]byte, 1<<20)
+	text = text[:runtime.Stack(text, true)]
+	n := 0
+	for stack := range strings.SplitSeq(string(text), "\n\n") {
+		for _, name := range []string{"/runner/pipeline.", "/pulsar/conn.", "/pulsar/subscription.", "/pulsar/publisher."} {
+			if strings.Contains(stack, name) {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
 // Nothing is left behind by instances that come and go.
 func TestPulsarLeavesNothing(t *testing.T) {
 	s := pulsartest.Need(t)
@@ -230,14 +247,13 @@ func TestPulsarLeavesNothing(t *testing.T) {
 	j := c.job(t, n)
 	s.Fill(t, j.In, 100, c.fill())
 	flow := s.Watch(t, j.Out, j.Outputs, 100)
-	before := runtime.NumGoroutine()
 	for range 5 {
 		stop := j.start(t)
 		flow.Until(t, 100)
 		s.Unload(t, j.In)
 		stop()
 	}
-	pulsartest.Eventually(t, "goroutines are as few as before", func() bool { return runtime.NumGoroutine() <= before })
+	pulsartest.Eventually(t, "no goroutine of an instance is left", func() bool { return working() == 0 })
 	if got := len(s.Stats(t, j.In).Subscriptions["sub"].Consumers); got != 0 {
 		t.Errorf("%d consumers are left", got)
 	}
