@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command pulsar measures what docs/benchmarks-pulsar.md reports and writes it there: what
 // a message costs in our runner on a real Pulsar, beside a bare copier of entries and a
 // loop over Pulsar's own Go client, in one sitting. Figures of one run belong together;
