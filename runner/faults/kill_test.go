@@ -114,6 +114,15 @@ func (s *scene) judge(t *testing.T, flow *pulsartest.Flow, c setting) {
 	// The server of the scene is asked, not one that a test has just taken away.
 	tally := s.server.Read(t, s.out, c.partitions, flow.Total())
 	t.Logf("%s", tally)
+	gone := 0
+	for n := range tally.Total {
+		if flow.Seen(n) > 0 && tally.Seen(n) == 0 {
+			gone++
+		}
+	}
+	if gone > 0 {
+		t.Errorf("the broker itself has lost %d messages: they were read from it before", gone)
+	}
 	tally.Check(t, bounds(c.guarantee, c.mode))
 	if tally.Distinct < tally.Total/4 {
 		t.Errorf("only %d of %d messages arrived", tally.Distinct, tally.Total)

@@ -96,6 +96,13 @@ func (f *Flow) read(ctx context.Context, r pulsario.Reader, partition int, last 
 // Total is how many messages are expected.
 func (f *Flow) Total() int { return f.tally.Total }
 
+// Seen is how often a message was read, while things were disturbed.
+func (f *Flow) Seen(n int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tally.Seen(n)
+}
+
 // Distinct is how many different messages were read.
 func (f *Flow) Distinct() int {
 	f.mu.Lock()
