@@ -272,30 +272,38 @@ func (l *lane) byHand(said []pipeline.Ack) []subscription.Ack {
 	var acks []subscription.Ack
 	var begun []*progress
 	for i := range said {
-		a := &said[i]
-		if a.Topic != l.topic || a.Partition != l.partition {
-			continue
-		}
-		p := l.entries[entry.ID{Ledger: a.Position.Ledger, Entry: a.Position.Entry}]
-		if p == nil || p.phase != working || !p.acknowledge(int(a.Position.Index), a.Nack, l.delay(defaultNackDelay)) {
-			continue
-		}
+		p := l.acknowledged(&said[i])
 		switch {
+		case p == nil:
 		case p.left == 0:
 			acks = l.finish(acks, p)
-		case p.batched && !a.Nack:
-			p.done = withBit(p.done, int(a.Position.Index), p.count)
-			if !slices.Contains(begun, p) {
-				begun = append(begun, p)
-			}
+		case p.batched && !slices.Contains(begun, p):
+			begun = append(begun, p)
 		}
 	}
 	for _, p := range begun {
-		if p.left > 0 { // else it is among them as a whole
+		if p.left > 0 && p.done != nil { // else it is among them as a whole, or only refused
 			acks = append(acks, p.open())
 		}
 	}
 	return acks
+}
+
+// acknowledged takes in what user code said of one message and returns its entry; nil
+// when that is not open here, or it said so before.
+func (l *lane) acknowledged(a *pipeline.Ack) *progress {
+	if a.Topic != l.topic || a.Partition != l.partition {
+		return nil
+	}
+	p := l.entries[entry.ID{Ledger: a.Position.Ledger, Entry: a.Position.Entry}]
+	index := int(a.Position.Index)
+	if p == nil || p.phase != working || !p.acknowledge(index, a.Nack, l.delay(defaultNackDelay)) {
+		return nil
+	}
+	if p.batched && !a.Nack {
+		p.done = withBit(p.done, index, p.count)
+	}
+	return p
 }
 
 // defaultNackDelay is before a message comes again that user code refused by hand, where
