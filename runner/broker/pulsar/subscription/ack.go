@@ -111,14 +111,9 @@ func (h *Subscription) connected(ctx context.Context, last *session) (*session, 
 func (h *Subscription) Redeliver(ctx context.Context, ids []entry.ID) error {
 	h.mu.Lock()
 	s, err := h.session, h.err
-	if len(ids) == 0 || h.inOrder() {
+	if len(ids) == 0 || h.o.Mode == wire.Exclusive || h.o.Mode == wire.Failover {
 		h.drop()
 		ids = nil
-	}
-	var epoch *uint64
-	if s != nil && h.inOrder() {
-		s.epoch++
-		epoch = new(s.epoch)
 	}
 	h.mu.Unlock()
 	if err != nil || s == nil {
@@ -126,7 +121,7 @@ func (h *Subscription) Redeliver(ctx context.Context, ids []entry.ID) error {
 	}
 	for first := true; first || len(ids) > 0; first = false {
 		n := min(len(ids), idsPerFrame)
-		cmd := &pulsarpb.Redeliver{ConsumerId: &s.id, ConsumerEpoch: epoch}
+		cmd := &pulsarpb.Redeliver{ConsumerId: &s.id}
 		for _, id := range ids[:n] {
 			cmd.MessageIds = append(cmd.MessageIds, messageID(id))
 		}

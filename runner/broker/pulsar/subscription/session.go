@@ -21,10 +21,6 @@ type session struct {
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
 
-	// epoch tells deliveries from before a Redeliver from those after it, where everything
-	// comes again in order; 0: it does not. With the subscription's lock.
-	epoch uint64
-
 	once sync.Once
 	gone chan struct{} // closed when the consumer is no more
 	err  error         // why; nil: closed by the broker. Set before gone is closed
@@ -65,14 +61,6 @@ func (s *session) Message(d *conn.Delivery) {
 	}
 	in := held{delivery: d, messages: int64(messages), bytes: int64(len(d.Frame))}
 	h.flow.arrive(in.messages, in.bytes)
-	// R4: what was on its way when all was asked for again would come before what precedes
-	// it. A broker that knows no epochs sends none.
-	if d.Epoch != 0 && d.Epoch < s.epoch {
-		h.flow.leave(in.messages, in.bytes)
-		d.Release()
-		h.wake() // Receive grants the permits again
-		return
-	}
 	h.queue = append(h.queue, in)
 	h.wake()
 }
@@ -101,9 +89,6 @@ func (h *Subscription) try(ctx context.Context, create bool) (*session, error) {
 		return nil, err
 	}
 	s := &session{home: h, conn: c, id: c.NextID(), gone: make(chan struct{})}
-	if h.inOrder() {
-		s.epoch = 1
-	}
 	s.ctx, s.cancel = context.WithCancel(h.life)
 	if err := c.AddConsumer(s.id, s); err != nil {
 		s.cancel()
@@ -130,9 +115,6 @@ func (h *Subscription) hello(id uint64, create bool) *pulsarpb.BaseCommand {
 		Topic: h.o.Topic, Subscription: h.o.Name, Mode: &mode, ConsumerId: &id, ConsumerName: h.o.ConsumerName,
 		Durable: &durable, InitialPosition: &position, ForceTopicCreation: &create, Metadata: sorted(h.o.Properties),
 	}
-	if h.inOrder() {
-		cmd.ConsumerEpoch = new(uint64(1))
-	}
 	if h.o.Reader {
 		after := h.o.After
 		h.mu.Lock()
@@ -157,12 +139,6 @@ var modes = map[wire.Mode]pulsarpb.Subscribe_Mode{
 	wire.Shared:    pulsarpb.Subscribe_SHARED,
 	wire.Failover:  pulsarpb.Subscribe_FAILOVER,
 	wire.KeyShared: pulsarpb.Subscribe_KEY_SHARED,
-}
-
-// inOrder tells whether the broker gives everything again, in order, when asked for any of
-// it again.
-func (h *Subscription) inOrder() bool {
-	return h.o.Mode == wire.Exclusive || h.o.Mode == wire.Failover
 }
 
 // send asks for entries.

@@ -184,54 +184,6 @@ func TestConfirmationOverUnload(t *testing.T) {
 	}
 }
 
-// What was on its way when everything was asked for again is not handed out before what
-// precedes it.
-func TestAskedForAgainInOrder(t *testing.T) {
-	for _, knows := range []bool{true, false} {
-		t.Run(fmt.Sprint("Epochs", knows), func(t *testing.T) {
-			b := fakebroker.New(t)
-			deliver := func(c *fakebroker.Conn, consumer, epoch uint64, entries ...uint64) {
-				for _, n := range entries {
-					m := &pulsarpb.Message{ConsumerId: &consumer, MessageId: &pulsarpb.MessageId{LedgerId: new(uint64(7)), EntryId: &n}}
-					if knows {
-						m.ConsumerEpoch = &epoch
-					}
-					c.Write(pulsarpb.Type_MESSAGE, &pulsarpb.BaseCommand{Message: m}, section(t, int(n)))
-				}
-			}
-			b.On = func(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) bool {
-				switch {
-				case cmd.GetFlow() != nil && len(b.Commands(pulsarpb.Type_FLOW)) == 1:
-					first := []uint64{0, 1, 2}
-					if !knows {
-						first = first[:1] // without epochs nothing may be on its way
-					}
-					deliver(c, cmd.Flow.GetConsumerId(), b.Commands(pulsarpb.Type_SUBSCRIBE)[0].Subscribe.GetConsumerEpoch(), first...)
-				case cmd.GetRedeliver() != nil:
-					r := cmd.Redeliver
-					if knows {
-						deliver(c, r.GetConsumerId(), r.GetConsumerEpoch()-1, 3, 4)
-					}
-					deliver(c, r.GetConsumerId(), r.GetConsumerEpoch(), 0, 1, 2, 3, 4, 5)
-				}
-				return false
-			}
-			s := openFake(t, b, subscription.Options{Mode: wire.Failover})
-			receive(t, s).Release()
-			if err := s.Redeliver(t.Context(), nil); err != nil {
-				t.Fatal(err)
-			}
-			for want := range int64(6) {
-				d := receive(t, s)
-				if d.ID.Entry != want {
-					t.Errorf("entry %s, want %d", d.ID, want)
-				}
-				d.Release()
-			}
-		})
-	}
-}
-
 // Entries with a defect are handed out, with it, and are not acknowledged by themselves.
 func TestMalformedEntries(t *testing.T) {
 	b := fakebroker.New(t)
