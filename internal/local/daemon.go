@@ -190,20 +190,21 @@ func (d *daemon) openPlatform(ctx context.Context) error {
 func (d *daemon) serve(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
-	failed := make(chan error, 2) // one per listener
 	socket, err := d.listenUnix(ctx)
 	if err != nil {
 		return err
 	}
-	servers := []*http.Server{d.server(ctx, d.handler())}
-	work.Go(func() { failed <- servers[0].Serve(socket) })
+	listeners, servers := []net.Listener{socket}, []*http.Server{d.server(ctx, d.handler())}
 	if d.settings.Listen != "" {
 		tcp, token, err := d.listenTCP(ctx)
 		if err != nil {
-			return errors.Join(err, servers[0].Close())
+			return errors.Join(err, socket.Close())
 		}
-		servers = append(servers, d.server(ctx, d.gateway(true, token)))
-		work.Go(func() { failed <- servers[1].Serve(tcp) })
+		listeners, servers = append(listeners, tcp), append(servers, d.server(ctx, d.gateway(true, token)))
+	}
+	failed := make(chan error, len(servers))
+	for i, s := range servers { // not before all listen: the handshake says where
+		work.Go(func() { failed <- s.Serve(listeners[i]) })
 	}
 	if err := errors.Join(d.settings.write(d.dir), d.publish(socket.Addr().String())); err != nil {
 		d.quit()
