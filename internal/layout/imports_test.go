@@ -64,7 +64,7 @@ var mayNotLink = map[string][]string{
 }
 
 // testSuites are packages that tests are made of and that link a whole platform.
-var testSuites = []string{"runner/runnertest", "runner/broker/nats/natstest", "runner/broker/pulsar/pulsartest", "runner/broker/pulsar/fakebroker", "internal/engine/enginetest", "internal/catalog/catalogtest"}
+var testSuites = []string{"runner/runnertest", "runner/instance/instancetest", "runner/broker/nats/natstest", "runner/broker/pulsar/pulsartest", "runner/broker/pulsar/fakebroker", "internal/engine/enginetest", "internal/catalog/catalogtest"}
 
 // notInTests are libraries that tests do without.
 var notInTests = []string{"github.com/stretchr/testify", "github.com/onsi/ginkgo", "github.com/onsi/gomega", "go.uber.org/mock", "github.com/golang/mock"}

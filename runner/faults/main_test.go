@@ -4,12 +4,8 @@ package faults_test
 
 import (
 	"bytes"
-	"context"
-	"flag"
-	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -19,7 +15,7 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance/instancetest"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
 
@@ -34,27 +30,10 @@ const subscription = "public/default/f"
 
 // TestMain lets this binary be the program that runs an instance: run --config FILE.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "run" {
-		os.Exit(program(os.Args[2:]))
+	if code, mine := instancetest.Main(); mine {
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
-}
-
-func program(args []string) int {
-	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	config := flags.String("config", "", "")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM) //nolint:forbidigo // a process of its own, outside any test
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	runnertest.Listening(os.Stdout)
-	err := instance.Run(ctx, instance.Options{ConfigFile: *config, Stderr: os.Stderr})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	return instance.ExitCode(err)
 }
 
 // scaled is a number of the environment, or one that suits a short test.
