@@ -33,7 +33,7 @@ type Source struct {
 	running context.Context // ends with Close
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup
-	grown   *inbox
+	grown   *Inbox
 
 	mu       sync.Mutex
 	clients  map[string]*conn.Client
@@ -66,7 +66,7 @@ func NewSource(o SourceOptions) (*Source, error) {
 		}
 	}
 	return &Source{
-		options: o, log: orDiscard(o.Logger), grown: newInbox(),
+		options: o, log: orDiscard(o.Logger), grown: NewInbox(),
 		clients: map[string]*conn.Client{}, stations: map[string]*station{},
 	}, nil
 }
@@ -111,13 +111,13 @@ func (s *Source) Open(ctx context.Context) ([]pipeline.Lane, error) {
 func (s *Source) first(ctx context.Context) []pipeline.Lane {
 	ctx, cancel := context.WithTimeout(ctx, activeWait)
 	defer cancel()
-	lanes, _ := s.grown.take(ctx) // none: they may come later
+	lanes, _ := s.grown.Take(ctx) // none: they may come later
 	return lanes
 }
 
 // Grown implements pipeline.Growing.
 func (s *Source) Grown(ctx context.Context) ([]pipeline.Lane, error) {
-	return s.grown.take(ctx)
+	return s.grown.Take(ctx)
 }
 
 func (s *Source) client(broker string) (*conn.Client, error) {

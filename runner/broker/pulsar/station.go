@@ -12,7 +12,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 // Bytes that the partitions of a source hold ahead of the pipeline, all and each.
@@ -185,42 +184,5 @@ func (st *station) give(ctx context.Context) {
 	})
 	st.hold(l)
 	st.source.tasks.Go(func() { l.later.run(l.mine) })
-	st.source.grown.put(l)
-}
-
-// inbox hands lanes over, all that are there at once.
-type inbox struct {
-	wake chan struct{}
-
-	mu    sync.Mutex
-	lanes []pipeline.Lane
-}
-
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
-
-func (b *inbox) put(l *lane) {
-	b.mu.Lock()
-	b.lanes = append(b.lanes, l)
-	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (b *inbox) take(ctx context.Context) ([]pipeline.Lane, error) {
-	for {
-		b.mu.Lock()
-		lanes := b.lanes
-		b.lanes = nil
-		b.mu.Unlock()
-		if len(lanes) > 0 {
-			return lanes, nil
-		}
-		select {
-		case <-b.wake:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+	st.source.grown.Put(l)
 }

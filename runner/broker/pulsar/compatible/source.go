@@ -35,7 +35,7 @@ type Source struct {
 	running context.Context //nolint:containedctx // ends with Close; lanes and tasks live as long
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup
-	grown   *inbox
+	grown   *pulsar.Inbox
 
 	mu       sync.Mutex
 	clients  map[string]*client
@@ -62,7 +62,7 @@ func NewSource(o pulsar.SourceOptions) (*Source, error) {
 		return nil, invalid("source.subscription.name: missing")
 	}
 	s := &Source{
-		options: o, log: orDiscard(o.Logger), grown: newInbox(), every: growInterval,
+		options: o, log: orDiscard(o.Logger), grown: pulsar.NewInbox(), every: growInterval,
 		clients: map[string]*client{}, stations: map[string]*station{},
 	}
 	for i := range o.Source.Inputs {
@@ -93,12 +93,12 @@ func (s *Source) Open(ctx context.Context) ([]pipeline.Lane, error) {
 	s.tasks.Go(s.growing)
 	first, cancel := context.WithTimeout(opening, activeWait)
 	defer cancel()
-	lanes, _ := s.grown.take(first) // none: they may come later
+	lanes, _ := s.grown.Take(first) // none: they may come later
 	return lanes, nil
 }
 
 // Grown implements pipeline.Growing.
-func (s *Source) Grown(ctx context.Context) ([]pipeline.Lane, error) { return s.grown.take(ctx) }
+func (s *Source) Grown(ctx context.Context) ([]pipeline.Lane, error) { return s.grown.Take(ctx) }
 
 func (s *Source) client(broker string) (*client, error) {
 	s.mu.Lock()
@@ -221,41 +221,4 @@ func (s *Source) Close(context.Context) error {
 		err = errors.Join(err, c.close())
 	}
 	return err
-}
-
-// inbox hands lanes over, all that are there at once.
-type inbox struct {
-	wake chan struct{}
-
-	mu    sync.Mutex
-	lanes []pipeline.Lane
-}
-
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
-
-func (b *inbox) put(l pipeline.Lane) {
-	b.mu.Lock()
-	b.lanes = append(b.lanes, l)
-	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (b *inbox) take(ctx context.Context) ([]pipeline.Lane, error) {
-	for {
-		b.mu.Lock()
-		lanes := b.lanes
-		b.lanes = nil
-		b.mu.Unlock()
-		if len(lanes) > 0 {
-			return lanes, nil
-		}
-		select {
-		case <-b.wake:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
 }

@@ -160,7 +160,7 @@ func (st *station) run(ctx context.Context) {
 		switch active := st.isActive(); {
 		case active && l == nil:
 			l = newLane(ctx, st, &reads)
-			st.source.grown.put(l)
+			st.source.grown.Put(l)
 		case !active && l != nil:
 			st.source.log.Info("another instance has the partition now", "lane", st.topic)
 			l.fence()
