@@ -229,7 +229,7 @@ func working() int {
 	text = text[:runtime.Stack(text, true)]
 	n := 0
 	for stack := range strings.SplitSeq(string(text), "\n\n") {
-		for _, name := range []string{"/runner/pipeline.", "/pulsar/conn.", "/pulsar/subscription.", "/pulsar/publisher."} {
+		for _, name := range []string{"/runner/pipeline.", "/runner/broker/pulsar.", "/pulsar/conn.", "/pulsar/subscription.", "/pulsar/publisher."} {
 			if strings.Contains(stack, name) {
 				n++
 				break
