@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,7 @@ type Setting struct {
 	Path     Path     // with [*] for any key; a last step ** takes everything below
 	Kinds    []Kind   // nil: any
 	Runs     []string // runtimes and connectors; nil: any
+	Systems  []string // GOOS of the machine that runs it; nil: any
 	Match    string   // regular expression on the value, of a map entry on its key; "": any
 	Refusal  string   // "": honoured; else why not, a sentence
 	Hint     string   // with Refusal: what to do
@@ -38,8 +40,14 @@ func Honour(platform Platform, c Component) []Problem {
 	default:
 		return []Problem{{Severity: SeverityError, Message: fmt.Sprintf("There is no platform %q.", platform), Hint: "Use local or pulsar."}}
 	}
+	return honourOn(runtime.GOOS, platform, c)
+}
+
+// honourOn is Honour on an operating system: what runs on this machine can be limited
+// as far as its system lets it.
+func honourOn(system string, platform Platform, c Component) []Problem {
 	var problems []Problem
-	table := Settings()
+	table := slices.DeleteFunc(Settings(), func(s Setting) bool { return s.Systems != nil && !slices.Contains(s.Systems, system) })
 	for _, set := range leavesOf(c) {
 		row := lookUp(table, platform, c, set)
 		if row.Refusal == "" {
@@ -96,8 +104,8 @@ func runs(c Component) string {
 	if c.Kind != KindFunction {
 		return c.Builtin
 	}
-	runtime, _ := c.Runtime.Chosen()
-	return runtime
+	chosen, _ := c.Runtime.Chosen()
+	return chosen
 }
 
 // honoured makes rows for settings that a platform takes in every case.

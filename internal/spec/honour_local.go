@@ -160,7 +160,12 @@ func processes(platform Platform, who string) []Setting {
 		{Path: "secrets[*].name", Kinds: connectorKinds()},
 		{Path: "secrets[*].key", Kinds: connectorKinds()},
 		{Path: "resources.memory", Runs: []string{"wasm"}},
-		{Path: "resources.memory", Refusal: unbounded, Hint: "Leave it out; memory is a limit for wasm functions only."},
+		{Path: "resources.memory", Runs: []string{"go", "python"}, Systems: []string{"linux"}},
+		{
+			Path: "resources.memory", Runs: []string{"go", "python"}, Refusal: who + " can limit the memory of a process on Linux only.",
+			Hint: "Leave it out, run it on Linux, or use wasm, whose memory is limited everywhere.",
+		},
+		{Path: "resources.memory", Refusal: "A connector is part of our runner: it has no process of its own to limit.", Hint: "Leave it out."},
 		{Path: "resources.cpu", Refusal: unbounded, Hint: "Leave it out; parallelism bounds how many run."},
 		{Path: "resources.disk", Refusal: who + " cannot limit disk space.", Hint: "Leave it out."},
 	})

@@ -100,7 +100,7 @@ func TestHonour(t *testing.T) {
 		"Resources": {
 			base:  validFunction,
 			edit:  func(c *Component) { c.Resources = &Resources{CPU: "1", Memory: "1Gi", Disk: "1Gi"} },
-			local: []string{"resources.cpu", "resources.disk", "resources.memory"},
+			local: []string{"resources.cpu", "resources.disk"},
 		},
 		"WASMMemory": {
 			base: validFunction,
@@ -137,7 +137,7 @@ func TestHonour(t *testing.T) {
 				tc.edit(&c)
 			}
 			for platform, want := range map[Platform][]string{PlatformLocal: tc.local, PlatformPulsar: tc.pulsar} {
-				if diff := cmp.Diff(want, errorPaths(Honour(platform, c))); diff != "" {
+				if diff := cmp.Diff(want, errorPaths(honourOn("linux", platform, c))); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", platform, diff)
 				}
 			}
@@ -206,6 +206,35 @@ func TestLocalHonoursEveryConnector(t *testing.T) {
 		for _, field := range connector.Fields {
 			if field.Doc == "" || field.Type == "" || field.Required && field.Default != nil {
 				t.Errorf("%s.%s is not described", connector.Name, field.Name)
+			}
+		}
+	}
+}
+
+// What a machine can limit depends on its system and on what runs there.
+func TestHonourMemory(t *testing.T) {
+	t.Parallel()
+	refused := []string{"resources.memory"}
+	python := validFunction()
+	golang, wasm, sink := python.Clone(), python.Clone(), validSink()
+	golang.Runtime = &Runtime{Go: &Code{File: "f"}}
+	wasm.Runtime = &Runtime{WASM: &Code{File: "f"}}
+	cases := map[string]struct {
+		c             Component
+		linux, darwin []string
+	}{
+		"Go":        {c: golang, darwin: refused},
+		"Python":    {c: python, darwin: refused},
+		"WASM":      {c: wasm},
+		"Connector": {c: sink, linux: refused, darwin: refused},
+	}
+	for name, tc := range cases {
+		tc.c.Resources = &Resources{Memory: "1Gi"}
+		for _, platform := range []Platform{PlatformLocal, PlatformRunner} {
+			for system, want := range map[string][]string{"linux": tc.linux, "darwin": tc.darwin} {
+				if diff := cmp.Diff(want, errorPaths(honourOn(system, platform, tc.c))); diff != "" {
+					t.Errorf("%s, %s, %s (-want +got):\n%s", name, platform, system, diff)
+				}
 			}
 		}
 	}

@@ -173,11 +173,11 @@ func (r Runner) rows(table []Setting, s setting) []Setting {
 		if s.key != "" {
 			row.Match = ""
 		}
-		if slices.ContainsFunc(rows, func(earlier Setting) bool { return earlier.Match == row.Match }) {
+		if slices.ContainsFunc(rows, func(earlier Setting) bool { return earlier.Match == row.Match && earlier.Systems == nil }) {
 			continue // decided already
 		}
 		rows = append(rows, row)
-		if row.Match == "" {
+		if row.Match == "" && row.Systems == nil {
 			return rows
 		}
 	}

@@ -41,6 +41,8 @@ func TestMatrix(t *testing.T) {
 		{`extra["windowConfig"]`, python(PlatformRunner, CompatiblePath), Refused},
 		{`extra["windowConfig"]`, column(Runner{Platform: PlatformPulsar, Kind: KindFunction, Runs: "java"}), Honoured},
 		{"inputs[*]", column(Runner{Platform: PlatformRunner, Kind: KindSource, Runs: "file", DataPath: EntryPath}), Absent},
+		{"resources.memory", python(PlatformLocal, ""), Partly},
+		{"resources.memory", column(Runner{Platform: PlatformLocal, Kind: KindFunction, Runs: "wasm"}), Honoured},
 		{"builtin", column(Runner{Platform: PlatformRunner, Kind: KindSource, Runs: "file", DataPath: EntryPath}), Partly},
 	} {
 		row, known := cells[tc.setting]

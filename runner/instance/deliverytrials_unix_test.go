@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,6 +208,18 @@ func deliveryTrials() map[string]trial {
 // fails refuses one message always.
 const fails = "def process(input, context):\n    if input == 'bad':\n        raise ValueError('bad one')\n    return input\n"
 
+// leaks holds more memory than it may for one message, and waits to be found.
+const leaks = `import time
+
+held = []
+
+def process(input, context):
+    if input == 'leak':
+        held.append(b'x' * (400 << 20))
+        time.sleep(600)
+    return input
+`
+
 func failureTrials() map[string]trial {
 	return map[string]trial{
 		"max_message_retries": {
@@ -284,20 +297,31 @@ func runningTrials() map[string]trial {
 			},
 		},
 		"resources.memory": {
-			set: func(w *world) { w.c.Resources = &spec.Resources{Memory: "64Mi"} },
-			shown: func(t *testing.T, w *world) {
-				w.place = func(t *testing.T) string {
-					return goExample(t, "exclaim", "GOOS=wasip1", "GOARCH=wasm")
+			set: func(w *world) {
+				w.c.Resources = &spec.Resources{Memory: "128Mi"}
+				w.c.MaxMessageRetries, w.c.DeadLetterTopic = new(0), "dead"
+				if runtime.GOOS == "linux" { // elsewhere a process cannot be limited: a module can
+					w.code = leaks
+					return
 				}
 				w.c.Runtime = &spec.Runtime{WASM: &spec.Code{File: "exclaim.wasm"}}
+				w.place = func(t *testing.T) string { return goExample(t, "exclaim", "GOOS=wasip1", "GOARCH=wasm") }
+			},
+			shown: func(t *testing.T, w *world) {
 				for _, f := range w.files(t) {
-					if f.Limits.MemoryBytes != 64<<20 {
+					if f.Limits.MemoryBytes != 128<<20 {
 						t.Errorf("the limit is %d", f.Limits.MemoryBytes)
 					}
 				}
 				w.start(t)
-				w.send(t, "in", true, texts("a")...)
-				w.gives(t, "out", "a!")
+				if runtime.GOOS != "linux" {
+					w.send(t, "in", true, texts("a")...)
+					w.gives(t, "out", "a!")
+					return
+				}
+				w.send(t, "in", true, texts("a", "leak", "b")...)
+				w.gives(t, "out", "a", "b")
+				w.gives(t, "dead", "leak")
 			},
 		},
 	}
