@@ -123,7 +123,7 @@ func (s *site) end() {
 		s.t.Logf("reset: %s", o.all)
 	}
 	left := s.processes()
-	for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); left = s.processes() {
+	for end := time.Now().Add(within); len(left) > 0 && time.Now().Before(end); left = s.processes() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, p := range left {

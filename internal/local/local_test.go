@@ -244,13 +244,15 @@ func TestShutdownAndDial(t *testing.T) {
 
 func TestIdleDaemonEnds(t *testing.T) {
 	o := options(t)
-	o.IdleTimeout = 50 * time.Millisecond
+	o.IdleTimeout = 2 * time.Second // enough for its starter to find it
 	ensure(t, o)
 	eventually(t, "the end of an idle daemon", func() bool { return len(processes(t, o.DataDir)) == 0 })
-	o.IdleTimeout = 300 * time.Millisecond
+	o.IdleTimeout = time.Hour
 	c := ensure(t, o)
 	pipeline(t, c, 0, `,"rate":1`)
-	time.Sleep(2 * o.IdleTimeout)
+	o.IdleTimeout = 50 * time.Millisecond
+	ensure(t, o)
+	time.Sleep(20 * o.IdleTimeout) // time to do wrong
 	if got := ensure(t, o).Handshake().PID; got != c.Handshake().PID {
 		t.Error("a daemon with something declared ended")
 	}

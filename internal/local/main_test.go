@@ -102,9 +102,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// patience bounds a wait; nothing is measured against it.
+const patience = 3 * time.Minute
+
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -118,7 +121,7 @@ func options(t *testing.T) local.Options {
 	t.Helper()
 	o := local.Options{DataDir: filepath.Join(t.TempDir(), "data")}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		o := o
 		o.Force = true
@@ -132,7 +135,7 @@ func options(t *testing.T) local.Options {
 		}
 		// A process that has let go of the directory takes its time to end.
 		left := processes(t, o.DataDir)
-		for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); left = processes(t, o.DataDir) {
+		for end := time.Now().Add(patience); len(left) > 0 && time.Now().Before(end); left = processes(t, o.DataDir) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if len(left) > 0 {

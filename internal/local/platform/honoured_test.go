@@ -145,7 +145,7 @@ func TestParallelismIsHowManyRun(t *testing.T) {
 	create(t, components(p, spec.KindFunction), c)
 	places := filepath.Join(filepath.Dir(p.RunDir), "instances", "function", "public", "default", "f", "*", "wire.json")
 	var found []string
-	for deadline := time.Now().Add(time.Minute); len(found) < 3 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); len(found) < 3 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		var err error
 		found, err = filepath.Glob(places)
 		must(t, err)

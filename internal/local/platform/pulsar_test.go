@@ -107,7 +107,7 @@ func wireOf(t *testing.T, p *platform.Platform, name string, ok func(wire.File) 
 	t.Helper()
 	at := filepath.Join(filepath.Dir(p.RunDir), "instances", "function", "public", "default", name, "0", "wire.json")
 	var f wire.File
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		f = wire.File{}
 		if text, err := os.ReadFile(at); err == nil && json.Unmarshal(text, &f) == nil && ok(f) {
 			return f

@@ -28,7 +28,7 @@ import (
 
 var key = engine.Key{Kind: "function", Tenant: "public", Namespace: "default", Name: "f"}
 
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 type bed struct {
 	*supervisor.Supervisor
