@@ -3,10 +3,6 @@
 package acceptance
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,20 +13,6 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 )
-
-// mint makes a token of a role of the test's own Pulsar.
-func mint(t *testing.T, own *pulsartest.Standalone, role string, expires time.Time) string {
-	t.Helper()
-	key, err := os.ReadFile(filepath.Join(own.Dir, "secrets", "secret.key"))
-	must(t, err)
-	claims, err := json.Marshal(map[string]any{"sub": role, "exp": expires.Unix()})
-	must(t, err)
-	encode := base64.RawURLEncoding.EncodeToString
-	text := encode([]byte(`{"alg":"HS256"}`)) + "." + encode(claims)
-	sum := hmac.New(sha256.New, key)
-	sum.Write([]byte(text))
-	return text + "." + encode(sum.Sum(nil))
-}
 
 // withToken sets the token that the next terraform runs with.
 func (s *site) withToken(token string) {
@@ -60,7 +42,7 @@ resource "functionmesh_function" "f" {
 }`, own.URL, own.AdminURL, own.CAFile, local, built.wasm))
 
 	// Refusals first: they must leave nothing behind.
-	for _, token := range []string{"", mint(t, own, "other", time.Now().Add(time.Hour)), "not.a.token"} {
+	for _, token := range []string{"", own.Sign(t, "other", time.Hour), "not.a.token"} {
 		s.withToken(token)
 		o := p.tryApply()
 		if o.code == 0 {
@@ -70,14 +52,14 @@ resource "functionmesh_function" "f" {
 			t.Error("the token is told")
 		}
 	}
-	long := mint(t, own, "admin", time.Now().Add(2*time.Hour))
+	long := own.Sign(t, "admin", 2*time.Hour)
 	s.withToken(long)
 	p.apply()
 	begin := time.Now()
 	p.empty()
 	// The first token lives for as long as this machine needs to bring it, and more.
 	expires := time.Now().Add(10*time.Second + 3*time.Since(begin))
-	first, second := mint(t, own, "admin", expires), mint(t, own, "admin", time.Now().Add(time.Hour))
+	first, second := own.Sign(t, "admin", time.Until(expires)), own.Sign(t, "admin", time.Hour)
 	s.withToken(first)
 	p.empty()
 	fed(t, own.Server, ns.Full("in"), 100)

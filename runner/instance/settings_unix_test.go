@@ -37,7 +37,12 @@ const echo = "def process(input, context):\n    return input\n"
 
 func newWorld(t *testing.T, path string) *world {
 	t.Helper()
-	w := &world{Namespace: pulsartest.Need(t).Namespace(t, pulsartest.Policies{Retention: true})}
+	return worldOn(t, pulsartest.Need(t), path)
+}
+
+func worldOn(t *testing.T, s *pulsartest.Server, path string) *world {
+	t.Helper()
+	w := &world{Namespace: s.Namespace(t, pulsartest.Policies{Retention: true})}
 	tenant, namespace, _ := strings.Cut(w.Name, "/")
 	w.c = spec.Component{
 		Kind: spec.KindFunction, Tenant: tenant, Namespace: namespace, Name: "f",
@@ -76,7 +81,7 @@ func (w *world) files(t *testing.T) []wire.File {
 	}
 	facts := wire.Facts{Platform: "test", Brokers: known, Secrets: w.secrets, Partitions: map[wire.Stream]int{}}
 	for _, s := range wire.StreamsOf(w.c) {
-		if !s.Pattern {
+		if !s.Pattern && strings.HasPrefix(s.Topic, w.Full("")) {
 			w.Topic(t, strings.TrimPrefix(s.Topic, w.Full("")), 0)
 		}
 	}
@@ -115,14 +120,31 @@ func (w *world) start(t *testing.T) {
 		w.started = append(w.started, r)
 	}
 	for _, r := range w.started {
-		pulsartest.Eventually(t, "an instance is ready", func() bool {
-			select {
-			case err := <-r.done:
-				t.Fatalf("the instance ended: %v", err)
-			default:
-			}
-			return r.status(t).Ready
-		})
+		r.ready(t)
+	}
+}
+
+// ready waits until the instance does its work.
+func (r *running) ready(t *testing.T) {
+	t.Helper()
+	pulsartest.Eventually(t, "an instance is ready", func() bool {
+		select {
+		case err := <-r.done:
+			t.Fatalf("the instance ended: %v", err)
+		default:
+		}
+		return r.status(t).Ready
+	})
+}
+
+// drain ends what was started, in order.
+func (w *world) drain(t *testing.T) {
+	t.Helper()
+	for _, r := range w.started {
+		_ = r.life.Close()
+		if err := <-r.done; err != nil {
+			t.Errorf("drained with %v", err)
+		}
 	}
 }
 
@@ -239,12 +261,7 @@ func TestPulsarSettings(t *testing.T) {
 					trial.set(w)
 				}
 				trial.shown(t, w)
-				for _, r := range w.started {
-					_ = r.life.Close()
-					if err := <-r.done; err != nil {
-						t.Errorf("drained with %v", err)
-					}
-				}
+				w.drain(t)
 			})
 		}
 	}

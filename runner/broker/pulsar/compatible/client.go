@@ -3,11 +3,13 @@ package compatible
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/apache/pulsar-client-go/oauth2"
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
 	"github.com/apache/pulsar-client-go/pulsar/auth"
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
@@ -119,8 +121,23 @@ func keyFile(path string) string {
 func asked(p auth.Provider) conn.Credentials {
 	return func() (string, []byte, error) {
 		data, err := p.GetData()
-		return p.Name(), data, err
+		return p.Name(), data, issued(err)
 	}
+}
+
+// issued tells an issuer that is away from one that refuses us, and from a file that
+// cannot be read.
+func issued(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, refused := errors.AsType[*oauth2.TokenError](err); refused {
+		return fmt.Errorf("oauth2: the issuer refuses client_id or client_secret of key_file, or the scope: %w", err)
+	}
+	if _, file := errors.AsType[*fs.PathError](err); file {
+		return fmt.Errorf("oauth2.key_file: %w", err)
+	}
+	return fmt.Errorf("%w: oauth2: %w", conn.ErrIssuer, err)
 }
 
 // Credentials are what a broker is shown that asks for OAuth 2.0.

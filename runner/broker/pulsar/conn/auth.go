@@ -25,7 +25,8 @@ type secrets struct {
 }
 
 // Credentials are what CONNECT and AUTH_RESPONSE carry: the method as brokers name it,
-// and its data. They are asked for at every connection and challenge.
+// and its data. They are asked for at every connection and challenge. An error is a wrong
+// setting unless it is ErrIssuer.
 type Credentials func() (method string, data []byte, err error)
 
 func (s secrets) credentials() (method string, data []byte, err error) {

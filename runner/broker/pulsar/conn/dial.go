@@ -92,10 +92,10 @@ func (c *Client) dialNetwork(ctx context.Context, address string) (net.Conn, err
 	return secure, nil
 }
 
-// unread is the error of a file of the connection. Before a broker was ever reached it is
-// a wrong setting; later the file is being rotated.
+// unread is the error of what authenticates us. Before a broker was ever reached it is a
+// wrong setting, unless the issuer is away; later a file is being rotated.
 func (c *Client) unread(err error) error {
-	if c.accepted.Load() {
+	if c.accepted.Load() || errors.Is(err, ErrIssuer) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrSetting, err)

@@ -22,6 +22,8 @@ var (
 	ErrRedirects = errors.New("brokers send each other the look-up")
 	// ErrSetting: the settings of the connection cannot work as they are.
 	ErrSetting = errors.New("invalid connection")
+	// ErrIssuer: whoever issues the credentials does not answer, or not as it should.
+	ErrIssuer = errors.New("no credentials from their issuer")
 )
 
 // ServerError is a refusal by a broker.

@@ -4,12 +4,7 @@ package conn_test
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,30 +14,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 )
-
-// sign makes a token that is valid for a while.
-func sign(t *testing.T, s *pulsartest.Standalone, role string, valid time.Duration) string {
-	t.Helper()
-	key, err := os.ReadFile(filepath.Join(s.Dir, "secrets", "secret.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := base64.RawURLEncoding.EncodeToString
-	token := encode([]byte(`{"alg":"HS256"}`)) + "." + encode(fmt.Appendf(nil, `{"sub":%q,"exp":%d}`, role, time.Now().Add(valid).Unix()))
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(token))
-	return token + "." + encode(mac.Sum(nil))
-}
-
-func save(t *testing.T, file, token string) {
-	t.Helper()
-	if err := os.WriteFile(file+".new", []byte(token+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestPulsarSecured(t *testing.T) {
 	server := pulsartest.Own(t, "--secure", "--conf", "authenticationRefreshCheckSeconds=1")
@@ -55,8 +26,8 @@ func TestPulsarSecured(t *testing.T) {
 		}{
 			"SuperUser": {server.Token, ""},
 			"NoToken":   {"", "AuthenticationRefused"},
-			"NoRight":   {sign(t, server, "user", time.Hour), "AuthorizationRefused"},
-			"Expired":   {sign(t, server, "user", -time.Hour), "AuthenticationRefused"},
+			"NoRight":   {server.Sign(t, "user", time.Hour), "AuthorizationRefused"},
+			"Expired":   {server.Sign(t, "user", -time.Hour), "AuthenticationRefused"},
 			"NotOurs":   {server.Token[:len(server.Token)-4] + "AAAA", "AuthenticationRefused"},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -94,7 +65,7 @@ func fileBroker(t *testing.T, s *pulsartest.Standalone, valid time.Duration) wir
 	t.Helper()
 	b := s.Broker()
 	b.Token, b.TokenFile = "", filepath.Join(t.TempDir(), "token")
-	save(t, b.TokenFile, sign(t, s, "admin", valid))
+	pulsartest.Replace(t, b.TokenFile, []byte(s.Sign(t, "admin", valid)+"\n"))
 	return b
 }
 
@@ -120,7 +91,7 @@ func short(t *testing.T, s *pulsartest.Standalone, topic string, o conn.Options)
 // The broker asks again when the first token has expired; by then the file holds another.
 func renewed(t *testing.T, s *pulsartest.Standalone, topic string) {
 	b, _, l, end := short(t, s, topic, conn.Options{})
-	save(t, b.TokenFile, sign(t, s, "admin", time.Hour))
+	pulsartest.Replace(t, b.TokenFile, []byte(s.Sign(t, "admin", time.Hour)+"\n"))
 	out := newProducer()
 	id := produce(t, l, topic, out)
 	for i := uint64(0); time.Now().Before(end.Add(4 * time.Second)); i++ {
@@ -147,7 +118,7 @@ func expired(t *testing.T, s *pulsartest.Standalone, topic string) {
 	if _, terminal := conn.Terminal(err); terminal || !errors.As(err, &server) {
 		t.Fatalf("with an expired token: %v, terminal %t", err, terminal)
 	}
-	save(t, b.TokenFile, sign(t, s, "admin", time.Hour))
+	pulsartest.Replace(t, b.TokenFile, []byte(s.Sign(t, "admin", time.Hour)+"\n"))
 	ctx, cancel := context.WithTimeout(t.Context(), pulsartest.Patience)
 	defer cancel()
 	if _, err := c.Connect(ctx, topic); err != nil {

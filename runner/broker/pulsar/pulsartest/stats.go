@@ -33,6 +33,7 @@ type SubscriptionStats struct {
 // Consumer is one that is connected.
 type Consumer struct {
 	Name     string            `json:"consumerName"`
+	Address  string            `json:"address"` // its end of the connection
 	Metadata map[string]string `json:"metadata"`
 }
 
