@@ -26,10 +26,13 @@ func TestPulsarUnloadUnderLoad(t *testing.T) {
 			const rounds, each = 6, 1000
 			n := s.Namespace(t, c.policies())
 			j := c.job(t, n)
-			feeder := s.NewFeeder(t, j.In, c.fill())
 			stop := j.start(t)
 			for i := range rounds {
-				feeder.Send(t, each)
+				// A feeder for each round: what Pulsar's client sends while its producer is closed
+				// may be stored twice, and out of order.
+				f := c.fill()
+				f.From = i * each
+				s.NewFeeder(t, j.In, f).Send(t, each)
 				s.Unload(t, []string{j.In, j.Out}[i%2])
 			}
 			s.Settled(t, j.In, "sub")
