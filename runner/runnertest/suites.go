@@ -8,7 +8,7 @@ import (
 )
 
 // patience bounds what a suite waits for; nothing is measured against it.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // SourceHarness adapts an implementation to SourceSuite.
 type SourceHarness struct {

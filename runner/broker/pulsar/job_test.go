@@ -188,6 +188,7 @@ func TestPulsarEveryGuarantee(t *testing.T) {
 	s := pulsartest.Need(t)
 	for _, c := range grid("atleast_once", "atmost_once", "effectively_once") {
 		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
 			const total = 3000
 			n := s.Namespace(t, c.policies())
 			j := c.job(t, n)

@@ -68,6 +68,7 @@ func TestPulsarKillInstance(t *testing.T) {
 			continue // they differ in who else reads, and nobody does here
 		}
 		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
 			total, kills := 20_000, 4
 			if c.perEntry == 1 {
 				total = 8000

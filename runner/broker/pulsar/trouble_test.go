@@ -23,6 +23,7 @@ func TestPulsarUnloadUnderLoad(t *testing.T) {
 			continue // as failover, but for who is active
 		}
 		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
 			const rounds, each = 6, 1000
 			n := s.Namespace(t, c.policies())
 			j := c.job(t, n)
@@ -55,6 +56,7 @@ func TestPulsarPartitionsGrowUnderLoad(t *testing.T) {
 	s := pulsartest.Need(t)
 	for _, mode := range []wire.Mode{wire.Shared, wire.Failover} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			const rounds, each = 6, 1000
 			c := cell{guarantee: "atleast_once", mode: mode, perEntry: 20, partitions: 2}
 			n := s.Namespace(t, c.policies())
@@ -116,6 +118,7 @@ func TestPulsarR5FailingMessages(t *testing.T) {
 	s := pulsartest.Need(t)
 	for _, c := range grid("atleast_once", "effectively_once") {
 		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
 			const total, retries = 400, 2
 			n := s.Namespace(t, c.policies())
 			j := c.job(t, n)
@@ -160,6 +163,7 @@ func TestPulsarR4FailoverBetweenInstances(t *testing.T) {
 	s := pulsartest.Need(t)
 	for _, guarantee := range []string{"atleast_once", "atmost_once", "effectively_once"} {
 		t.Run(guarantee, func(t *testing.T) {
+			t.Parallel()
 			const rounds, each = 6, 1000
 			c := cell{guarantee: guarantee, mode: wire.Failover, perEntry: 20, partitions: 3}
 			n := s.Namespace(t, c.policies())

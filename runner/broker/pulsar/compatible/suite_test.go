@@ -111,6 +111,7 @@ func TestPulsarSourceConforms(t *testing.T) {
 	for _, mode := range []wire.Mode{wire.Shared, wire.Failover, wire.KeyShared, wire.Exclusive} {
 		for name, each := range map[string]int{"Plain": 1, "Batched": 20} {
 			t.Run(string(mode)+name, func(t *testing.T) {
+				t.Parallel()
 				n, number := s.Namespace(t, pulsartest.Policies{}), 0
 				var o pulsar.SourceOptions
 				runnertest.SourceSuite(t, runnertest.SourceHarness{

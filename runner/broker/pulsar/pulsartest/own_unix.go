@@ -255,7 +255,7 @@ func (c *Cluster) Owner(t testing.TB, partition string) int {
 	return 0
 }
 
-// Move hands the bundle of one partition to another broker.
+// Move hands the bundle of one partition to another broker. It returns when that has it.
 func (c *Cluster) Move(t testing.TB, partition string, to int) {
 	t.Helper()
 	var bundle string
@@ -265,5 +265,9 @@ func (c *Cluster) Move(t testing.TB, partition string, to int) {
 	if _, after, ok := strings.Cut(id, "//"); ok {
 		id = after
 	}
-	c.must(t, request{method: http.MethodPut, path: fmt.Sprintf("/admin/v2/namespaces/%s/%s/unload?destinationBroker=%s", namespace, strings.TrimSpace(bundle), id)})
+	// A broker that has just come is not taken at its word by the others.
+	Eventually(t, "the topic is moved", func() bool {
+		c.must(t, request{method: http.MethodPut, path: fmt.Sprintf("/admin/v2/namespaces/%s/%s/unload?destinationBroker=%s", namespace, strings.TrimSpace(bundle), id)})
+		return c.Owner(t, partition) == to
+	})
 }
