@@ -38,6 +38,10 @@ func need(t *testing.T, program string) {
 
 // file is an instance that numbers five messages, has code change them and appends
 // them to a file.
+// compiled is where all tests keep compiled modules: compiling one takes most of a test's
+// time. TestMain removes it.
+var compiled = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "fm") })
+
 func file(t *testing.T, runtime, code, class string) wire.File {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "fm") //nolint:usetesting // socket paths are short
@@ -66,6 +70,9 @@ func file(t *testing.T, runtime, code, class string) wire.File {
 			t.Fatal(err)
 		}
 		f.Function = &wire.Function{Runtime: runtime, File: absolute, Class: class, SHA256: hex.EncodeToString(sum[:])}
+		if f.CacheDir, err = compiled(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return f
 }

@@ -38,7 +38,11 @@ func TestMain(m *testing.M) {
 	if code, mine := instancetest.Main(); mine {
 		os.Exit(code)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir, err := compiled(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 // exclaimers are the same function on every runtime: it appends an exclamation mark.
