@@ -31,6 +31,8 @@ type world struct {
 	secrets map[string]string
 	baseDir string // of connectors
 	started []*running
+
+	compiled string // where instances share what WASM is compiled to; "": each has its own
 }
 
 const echo = "def process(input, context):\n    return input\n"
@@ -92,7 +94,7 @@ func (w *world) files(t *testing.T) []wire.File {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(code)
-		facts.Code.SHA256 = hex.EncodeToString(sum[:])
+		facts.Code.CacheDir, facts.Code.SHA256 = w.compiled, hex.EncodeToString(sum[:])
 	}
 	first, err := wire.FromComponent(w.c, facts)
 	if err != nil {
@@ -108,6 +110,7 @@ func (w *world) files(t *testing.T) []wire.File {
 		files[id] = first
 		files[id].Instance.ID = id
 		files[id].BaseDir, files[id].WorkDir, files[id].Probe = w.baseDir, filepath.Join(dir, "work"), "unix:"+filepath.Join(dir, "probe")
+		files[id].Control = "unix:" + filepath.Join(dir, "control")
 	}
 	return files
 }

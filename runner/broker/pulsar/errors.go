@@ -15,6 +15,7 @@ import (
 const (
 	reasonConfig      = "InvalidConfig"
 	reasonPath        = "CompatiblePathNeeded"
+	reasonKey         = "KeyNeeded"
 	reasonNoDedup     = "DeduplicationOff"
 	reasonPositions   = "PositionsWentBack"
 	reasonNotNumbered = "SequenceOverflow"

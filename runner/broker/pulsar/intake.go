@@ -173,7 +173,9 @@ func (l *lane) refuse(ctx context.Context, d *subscription.Delivery) error {
 	}
 	switch {
 	case errors.Is(d.Err, entry.Marker):
-	case errors.Is(d.Err, entry.Encrypted), errors.Is(d.Err, entry.Chunked):
+	case errors.Is(d.Err, entry.Encrypted):
+		return terminal(reasonKey, "%w: give the input cryptoConfig with its keys, which Pulsar's own client decrypts with", err)
+	case errors.Is(d.Err, entry.Chunked):
 		return needsClient("%w", err)
 	default:
 		l.report(fmt.Errorf("%w: %w", ErrPassedOver, err))

@@ -3,7 +3,11 @@ package pulsar_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/binary"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -14,6 +18,7 @@ import (
 	"time"
 
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
@@ -137,6 +142,55 @@ func TestPulsarChunkedEntries(t *testing.T) {
 	if stop, ok := errors.AsType[*pipeline.TerminalError](err); !ok || stop.Reason != "CompatiblePathNeeded" || !strings.Contains(err.Error(), `data_path = "compatible"`) {
 		t.Errorf("want a terminal error, got %v", err)
 	}
+}
+
+// What is encrypted ends the instance where nobody gave it a key: it is counted, the way
+// out is said, and it stays in the subscription.
+func TestPulsarEncryptedEntries(t *testing.T) {
+	s := pulsartest.Need(t)
+	c := cell{"atleast_once", wire.Shared, 1, 0}
+	n := s.Namespace(t, c.policies())
+	j := c.job(t, n)
+	s.Subscribe(t, j.In, "sub", "earliest")
+	p, err := s.Client(t).CreateProducer(pulsario.ProducerOptions{Topic: j.In, Encryption: &pulsario.ProducerEncryptionInfo{KeyReader: newKey(t), Keys: []string{"k"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Send(t.Context(), &pulsario.ProducerMessage{Payload: []byte("hush")}); err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]int{}
+	err = j.run(t.Context(), nil, pulsar.SourceOptions{Logger: logger(t), Malformed: func(defect string, entries int) { counted[defect] += entries }}, pulsar.SinkOptions{})
+	if stop, ok := errors.AsType[*pipeline.TerminalError](err); !ok || stop.Reason != "KeyNeeded" || !strings.Contains(err.Error(), "cryptoConfig") {
+		t.Errorf("want a terminal error, got %v", err)
+	}
+	if counted["encrypted"] != 1 || s.Backlog(t, j.In, "sub") != 1 {
+		t.Errorf("counted %v, %d entries wait", counted, s.Backlog(t, j.In, "sub"))
+	}
+}
+
+// publicKey encrypts, and nobody can decrypt.
+type publicKey []byte
+
+func newKey(t *testing.T) publicKey {
+	t.Helper()
+	pair, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&pair.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+func (k publicKey) PublicKey(name string, meta map[string]string) (*crypto.EncryptionKeyInfo, error) {
+	return crypto.NewEncryptionKeyInfo(name, k, meta), nil
+}
+
+func (publicKey) PrivateKey(string, map[string]string) (*crypto.EncryptionKeyInfo, error) {
+	return nil, errOdd
 }
 
 // Tombstones stay tombstones, and a compacted topic gives the newest of each key.
