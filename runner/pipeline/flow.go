@@ -6,8 +6,13 @@ import (
 	"io"
 )
 
-// depth is how many batches of one lane are between their read and their settlement.
-const depth = 8
+// depth is how many batches of one lane are between their read and their end. With
+// at-most-once they are acknowledged already, and lost with the instance or with what
+// was sent to a broker that goes away: one is settled, one invoked and one written.
+const (
+	depth     = 8
+	onceDepth = 3
+)
 
 // flow has several batches of a lane under way: its front reads, invokes and sends while
 // its back waits for receipts and settles, in order. Whatever is out of the ordinary is
@@ -16,9 +21,10 @@ const depth = 8
 type flow struct {
 	*lane
 	free  chan *work
-	queue chan *work // has room for all of them
-	begun bool       // something was read since the flow last rested
-	stuck bool       // with the turn: what was sent could not be brought to its end
+	queue chan *work    // has room for all of them
+	alone chan struct{} // with at-most-once: holds one while nothing sent is under way
+	begun bool          // something was read since the flow last rested
+	stuck bool          // with the turn: what was sent could not be brought to its end
 	ended chan struct{}
 	err   error // the back's, once it has ended
 }
@@ -26,8 +32,13 @@ type flow struct {
 func (l *lane) flow(ctx, read context.Context) error {
 	read, stop := context.WithCancel(read)
 	defer stop()
-	f := &flow{lane: l, free: make(chan *work, depth), queue: make(chan *work, depth), ended: make(chan struct{})}
-	for range depth {
+	f := &flow{lane: l, free: make(chan *work, depth), queue: make(chan *work, depth), alone: make(chan struct{}, 1), ended: make(chan struct{})}
+	f.alone <- struct{}{}
+	most := depth
+	if l.once {
+		most = onceDepth
+	}
+	for range most {
 		f.free <- l.newWork()
 	}
 	go func() {
@@ -162,6 +173,9 @@ func (f *flow) begin(ctx context.Context, w *work) (<-chan struct{}, error) {
 	if err := f.invokeAll(ctx, w); err != nil {
 		return nil, err
 	}
+	if f.once && !f.wait() {
+		return nil, errDrained
+	}
 	if w.failed > 0 && !f.once && f.source.Ordered() {
 		w.slow = make(chan struct{})
 	} else if out := w.outputs(0, len(w.results)); len(out) > 0 {
@@ -170,6 +184,20 @@ func (f *flow) begin(ctx context.Context, w *work) (<-chan struct{}, error) {
 	slow := w.slow
 	f.queue <- w
 	return slow, nil
+}
+
+// wait gives the turn away until nothing sent is under way. What was sent to a broker
+// that then gives the topic up may not be sent again, what was not sent can wait for the
+// next one. False: the back has ended.
+func (f *flow) wait() bool {
+	f.turn.Unlock()
+	defer f.turn.Lock()
+	select {
+	case <-f.alone:
+		return true
+	case <-f.ended:
+		return false
+	}
 }
 
 // back settles in order what the front began.
@@ -233,6 +261,9 @@ func (f *flow) give(w *work, err error) {
 	f.done(w, err)
 	if slow != nil {
 		close(slow)
+	}
+	if f.once {
+		f.alone <- struct{}{}
 	}
 	f.free <- w
 }

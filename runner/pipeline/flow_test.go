@@ -229,6 +229,39 @@ func TestR2SendsAreNotRepeated(t *testing.T) {
 	same(t, "settled", numbers(40), f.lane.Settled())
 }
 
+// R2: what is acknowledged and not stored yet is a batch in each step; of those only one
+// was sent, because nobody may send again what a broker that goes away had of it.
+func TestR2OneBatchIsSentAtATime(t *testing.T) {
+	f, sink := flowing(40)
+	f.config.Delivery.Guarantee = pipeline.AtMostOnce
+	f.config.Limits.BatchMessages = 4
+	invoked, sent := make(chan struct{}, 40), make(chan struct{}, 40)
+	f.config.Functions = runnertest.Each(func(ctx context.Context, m pipeline.Message) pipeline.Result {
+		invoked <- struct{}{}
+		return runnertest.Echo(ctx, m)
+	})
+	f.sink.Before = func(_ int, out []pipeline.Message) (int, error) {
+		sent <- struct{}{}
+		return len(out), nil
+	}
+	sink.Receipt = func(_ context.Context, send int) {
+		if send > 0 {
+			return
+		}
+		for range 8 { // the second batch is invoked while the first has no receipt
+			<-invoked
+		}
+		time.Sleep(20 * time.Millisecond) // time to do wrong
+		same(t, "sent", 1, len(sent))
+		if n := len(f.lane.Settled()); n > 12 {
+			t.Errorf("%d messages are acknowledged while nothing is stored", n)
+		}
+	}
+	f.mustRun(t)
+	same(t, "written", numbers(40), f.sink.Values())
+	same(t, "settled", numbers(40), f.lane.Settled())
+}
+
 func TestTraceContextGoesOn(t *testing.T) {
 	const parent, state = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1"
 	in := pipeline.Message{Topic: "in", Position: pipeline.Numbered(1), Value: []byte("v"), Properties: map[string]string{

@@ -107,7 +107,7 @@ func (p *Publisher) Send(ctx context.Context, e entry.Encoded) (*Receipt, error)
 	p.pending.sent++
 	frame := s.frame(r)
 	p.mu.Unlock()
-	s.write(frame)
+	p.write(s, r, frame)
 	return r, nil
 }
 
@@ -239,8 +239,12 @@ func (s *session) frame(r *Receipt) []byte {
 	return r.entry.Frame
 }
 
-// write hands a frame to the connection. An error means that it ended, which its
-// handler is told too.
-func (s *session) write(frame []byte) {
-	_ = s.conn.Write(s.ctx, net.Buffers{frame})
+// write hands a frame to the connection, in turn. An error means that the connection or
+// the session ended, which the session is told too, and that nothing of it was taken.
+func (p *Publisher) write(s *session, r *Receipt, frame []byte) {
+	if err := s.conn.Write(s.ctx, net.Buffers{frame}); err != nil {
+		p.mu.Lock()
+		r.kept = true
+		p.mu.Unlock()
+	}
 }

@@ -1,8 +1,10 @@
 package publisher_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -215,6 +217,66 @@ func TestFailUnconfirmed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	stored(t, send(t, p, &enc, 4, 1))
+}
+
+// With FailUnconfirmed only what a connection took is unknown: what waited for room on it
+// goes over the next one.
+func TestFailUnconfirmedKeepsWhatWasNotTaken(t *testing.T) {
+	const total = 64
+	b := fakebroker.New(t)
+	var first sync.Once
+	lost := make(chan struct{})
+	b.On = func(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) bool {
+		held := false
+		if cmd.GetSend() != nil {
+			first.Do(func() { <-lost; c.Close(); held = true })
+		}
+		return held
+	}
+	p := open(t, b, publisher.Options{FailUnconfirmed: true, MaxPendingBytes: 2 * total << 20})
+	value, all := make([]byte, 1<<20), make(chan *publisher.Receipt, total)
+	go func() {
+		defer close(all)
+		var enc entry.Encoder
+		for i := range total {
+			enc.Begin(entry.Header{Producer: "x", Sequence: uint64(i)})
+			enc.Append(&entry.Message{Value: value})
+			e, err := enc.Finish()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r, err := p.Send(t.Context(), e)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all <- r
+		}
+	}()
+	before := 0
+	pulsartest.Eventually(t, "a send finds no room", func() bool {
+		at := before
+		before = len(all)
+		time.Sleep(100 * time.Millisecond) // what the system takes comes to an end as well
+		stacks := make([]byte, 1<<20)
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("conn.(*writer).put(")) && before == at && before == len(all)
+	})
+	taken := len(all)
+	close(lost)
+	at := 0
+	for r := range all {
+		switch _, _, err := r.Wait(t.Context()); {
+		case at < taken && !errors.Is(err, publisher.ErrUnknown):
+			t.Errorf("send %d was taken and never answered: %v", at, err)
+		case at >= taken && err != nil:
+			t.Errorf("send %d was not taken: %v", at, err)
+		}
+		at++
+	}
+	if taken == 0 || taken == total {
+		t.Errorf("%d of %d sends were taken", taken, total)
+	}
 }
 
 // Refusals of one entry fail it alone; those of the producer end it.

@@ -12,6 +12,7 @@ type Receipt struct {
 	entry  entry.Encoded
 	size   int64
 	tries  int  // answered by a checksum error
+	kept   bool // the present connection did not take it
 	closed bool // done is closed
 
 	done   chan struct{}
@@ -53,6 +54,7 @@ func (p *pending) next() *Receipt {
 		r := p.queue[p.sent]
 		p.sent++
 		if !r.closed {
+			r.kept = false
 			return r
 		}
 	}
@@ -87,7 +89,7 @@ func (p *pending) settle(r *Receipt) {
 func (p *pending) again(read bool) {
 	if read {
 		for _, r := range p.queue[:p.sent] {
-			if !r.closed {
+			if !r.closed && !r.kept {
 				r.entry.Detach(bytes.Clone(r.entry.Frame))
 			}
 		}
@@ -95,11 +97,11 @@ func (p *pending) again(read bool) {
 	p.sent = 0
 }
 
-// written are those that were handed to the present connection and are not answered.
+// written are those that the present connection took and that are not answered.
 func (p *pending) written() []*Receipt {
 	var out []*Receipt
 	for _, r := range p.queue[:p.sent] {
-		if !r.closed {
+		if !r.closed && !r.kept {
 			out = append(out, r)
 		}
 	}

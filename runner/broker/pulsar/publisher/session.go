@@ -75,6 +75,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (p *Publisher) detach(s *session) {
 	s.conn.RemoveProducer(s.id)
 	s.cancel()
+	<-p.order // whoever was writing knows by now whether it was taken
 	p.mu.Lock()
 	p.session = nil
 	open := p.pending.written()
@@ -84,6 +85,7 @@ func (p *Publisher) detach(s *session) {
 		}
 	}
 	p.mu.Unlock()
+	p.order <- struct{}{}
 	if s.err != nil && s.reading() {
 		s.close(context.Background()) // it ended by a refusal: the broker still has it
 	}
@@ -128,7 +130,7 @@ func (p *Publisher) send(s *session) {
 		}
 		frame := s.frame(r)
 		p.mu.Unlock()
-		s.write(frame)
+		p.write(s, r, frame)
 	}
 }
 
