@@ -48,7 +48,8 @@ type lane struct {
 
 	mine    context.Context // ends when another instance has the partition
 	fence   context.CancelFunc
-	crashed atomic.Bool // the broker was lost, not closed: it may have forgotten acknowledgements
+	crashed atomic.Bool  // the broker was lost, not closed: it may have forgotten acknowledgements
+	closed  atomic.Int64 // when it was, or when it closed the consumer: nanoseconds
 
 	// Of the one goroutine that reads.
 	current     *opened
@@ -60,13 +61,14 @@ type lane struct {
 	entries map[entry.ID]*progress
 	asks    int
 	settled memory
+	lately  memory // with at most once: what was settled in the last seconds
 	spare   spare
 }
 
 var _ pipeline.ByHand = (*lane)(nil)
 
 func newLane(ctx context.Context, sub consumer, o laneOptions) *lane {
-	l := &lane{laneOptions: o, sub: sub, entries: map[entry.ID]*progress{}}
+	l := &lane{laneOptions: o, sub: sub, entries: map[entry.ID]*progress{}, settled: memory{age: memoryAge}, lately: memory{age: latelyAge}}
 	l.mine, l.fence = context.WithCancel(ctx)
 	l.later = newLater(l.askAgain)
 	return l
@@ -195,6 +197,7 @@ func (l *lane) settleFirst(ctx context.Context, token *batch, v []pipeline.Verdi
 	now := time.Now()
 	for _, a := range acks {
 		l.settled.add(a.ID, now)
+		l.lately.add(a.ID, now)
 	}
 	for _, part := range token.parts[token.part:] {
 		part.progress.acked = part.progress.acked || contains(acks, part.progress.id)

@@ -12,11 +12,13 @@ import (
 // delivers that again. A memory of what was settled lately answers those deliveries.
 const (
 	memoryAge   = 90 * time.Second // remembered at least so long, at most twice
+	latelyAge   = 5 * time.Second  // likewise, of what a broker may forget that closes in order
 	memorySpans = 1 << 15          // of each half; the memory holds fewer when they are scattered
 )
 
 // memory remembers settled entries for a while, as ranges.
 type memory struct {
+	age        time.Duration
 	young, old spans
 	since      time.Time // when young began
 }
@@ -34,7 +36,7 @@ func (p span) covers(id entry.ID) bool { return p.ledger == id.Ledger && p.from 
 
 // add remembers an entry.
 func (m *memory) add(id entry.ID, now time.Time) {
-	if now.Sub(m.since) > memoryAge || len(m.young) > memorySpans {
+	if now.Sub(m.since) > m.age || len(m.young) > memorySpans {
 		m.old, m.young, m.since = m.young, m.old[:0], now
 	}
 	m.young.add(id)
@@ -42,10 +44,24 @@ func (m *memory) add(id entry.ID, now time.Time) {
 
 // has tells whether an entry was settled lately.
 func (m *memory) has(id entry.ID, now time.Time) bool {
-	if age := now.Sub(m.since); age > 2*memoryAge {
+	if age := now.Sub(m.since); age > 2*m.age {
 		return false
 	}
 	return m.young.has(id) || m.old.has(id)
+}
+
+// learn adds what another one remembered at a time before now.
+func (m *memory) learn(from *memory, at, now time.Time) {
+	if at.Sub(from.since) > 2*from.age {
+		return
+	}
+	for _, all := range []spans{from.old, from.young} {
+		for _, p := range all {
+			for e := p.from; e <= p.to; e++ {
+				m.add(entry.ID{Ledger: p.ledger, Entry: e}, now)
+			}
+		}
+	}
 }
 
 func (m *memory) forget() { m.young, m.old = m.young[:0], m.old[:0] }

@@ -89,7 +89,7 @@ func (st *station) report(err error) {
 	if lost, ok := errors.AsType[*subscription.LostError](err); ok {
 		st.mu.Lock()
 		if st.lane != nil {
-			st.lane.crashed.Store(lost.Err != nil)
+			st.lane.lost(lost.Err != nil)
 		}
 		st.mu.Unlock()
 	}
