@@ -20,13 +20,21 @@ func TestHonourRunner(t *testing.T) {
 		edit func(*Component)
 		want []string
 	}{
-		"Function":     {base: validFunction},
-		"Source":       {base: validSource},
-		"Sink":         {base: validSink},
-		"WASM":         {base: wasmFunction},
-		"Java":         {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "f", Class: "a.B"}} }, want: []string{"runtime.java"}},
-		"BuiltinCode":  {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "builtin://f", Class: "a.B"} }, want: []string{"runtime.python.url"}},
-		"Effectively":  {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, new(3) }},
+		"Function":    {base: validFunction},
+		"Source":      {base: validSource},
+		"Sink":        {base: validSink},
+		"WASM":        {base: wasmFunction},
+		"Java":        {base: validFunction, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "f", Class: "a.B"}} }, want: []string{"runtime.java"}},
+		"BuiltinCode": {base: validFunction, edit: func(c *Component) { c.Runtime.Python = &Code{URL: "builtin://f", Class: "a.B"} }, want: []string{"runtime.python.url"}},
+		"Effectively": {base: validFunction, edit: func(c *Component) { c.ProcessingGuarantees, c.MaxMessageRetries = EffectivelyOnce, new(3) }},
+		"OnceUnbatched": {
+			base: validFunction,
+			edit: func(c *Component) {
+				c.ProcessingGuarantees, c.Output.Producer = EffectivelyOnce, &Producer{Batching: &Batching{Enabled: new(false)}}
+			},
+			want: []string{"output.producer.batching.enabled"},
+		},
+		"Unbatched":    {base: validFunction, edit: func(c *Component) { c.Output.Producer = &Producer{Batching: &Batching{Enabled: new(false)}} }},
 		"Manual":       {base: wasmFunction, edit: func(c *Component) { c.ProcessingGuarantees, c.AutoAck = Manual, new(false) }},
 		"SourceOnce":   {base: validSource, edit: func(c *Component) { c.ProcessingGuarantees = EffectivelyOnce }, want: []string{"processing_guarantees"}},
 		"SinkOnce":     {base: validSink, edit: func(c *Component) { c.ProcessingGuarantees = EffectivelyOnce }, want: []string{"processing_guarantees"}},

@@ -11,6 +11,7 @@ func together(platform Platform, c Component) []Problem {
 	case PlatformRunner:
 		f.attempts(c)
 		f.pathOf(c)
+		f.numbered(c)
 		f.patterns(c)
 		f.properties(c)
 		f.encryption(c)
@@ -76,6 +77,19 @@ func (f findings) pathOf(c Component) {
 		case c.DataPath == EntryPath:
 			at.fail(need.why+` data_path = "entry" excludes it.`, "Leave data_path out.")
 		}
+	}
+}
+
+// numbered refuses effectively_once without batching: an input entry of many messages
+// would become as many entries, and only so many can be numbered.
+func (f findings) numbered(c Component) {
+	if c.ProcessingGuarantees != EffectivelyOnce || c.Output == nil || c.Output.Producer == nil || c.Output.Producer.Batching == nil {
+		return
+	}
+	if b := c.Output.Producer.Batching; b.Enabled != nil && !*b.Enabled {
+		f.field("output").field("producer").field("batching").field("enabled").fail(
+			"effectively_once numbers at most 256 entries that are made of one entry of the input, and without batching every message is an entry.",
+			`Leave it out, or use processing_guarantees = "atleast_once".`)
 	}
 }
 

@@ -28,6 +28,7 @@ type assembler struct {
 type bucket struct {
 	dest     *dest
 	messages []int32
+	bytes    int
 }
 
 // keyed is what key_based keeps apart.
@@ -63,7 +64,50 @@ func (a *assembler) plan(ctx context.Context, o *outlet, out []pipeline.Message,
 			return i, err
 		}
 	}
-	return len(out), nil
+	if in == nil {
+		return len(out), nil
+	}
+	return 0, a.numberable(o, out, in)
+}
+
+// numberable refuses, before anything of it is sent, an input entry whose outputs would
+// be more entries than there are numbers for.
+func (a *assembler) numberable(o *outlet, out []pipeline.Message, in *pipeline.Message) error {
+	if len(out) <= 1<<chunkBits {
+		return nil
+	}
+	id := idOf(in)
+	for i := range a.buckets {
+		a.buckets[i].dest.parts = 0
+	}
+	for i := range a.buckets {
+		d := a.buckets[i].dest
+		if d.last == id && d.parts == 0 {
+			d.parts = d.chunk
+		}
+		d.parts += a.parts(&a.buckets[i], out)
+		if _, err := sequence(id, d.parts-1); err != nil {
+			return terminal(reasonNotNumbered, "topic %s: %w", d.topic, err)
+		}
+	}
+	return nil
+}
+
+// parts is how many entries a bucket becomes, or, while that is no matter, more.
+func (a *assembler) parts(b *bucket, out []pipeline.Message) int {
+	if !a.sink.batching.Enabled {
+		return len(b.messages)
+	}
+	// Of two entries in a row the first had no room for the second.
+	n := 1 + 2*b.bytes/max(1, b.dest.limit-headroom)
+	if n <= 1<<(chunkBits-1) {
+		return n
+	}
+	n = 0
+	for rest := b.messages; len(rest) > 0; n++ {
+		rest = rest[a.fit(b.dest, out, rest, true):]
+	}
+	return n
 }
 
 // planner is one plan under way.
@@ -97,11 +141,13 @@ func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
 		}
 		p.dest = d
 	}
-	if err := p.checkSize(d, m); err != nil {
+	size := p.size(m)
+	if err := p.checkSize(d, m, size); err != nil {
 		return err
 	}
 	b := p.bucket(d, m)
 	b.messages = append(b.messages, int32(i)) //nolint:gosec // a send has fewer than 2^31 messages
+	b.bytes += size
 	return nil
 }
 
@@ -152,7 +198,7 @@ func (a *assembler) newBucket(d *dest) int {
 	n := len(a.buckets)
 	if n < cap(a.buckets) {
 		a.buckets = a.buckets[:n+1]
-		a.buckets[n].dest, a.buckets[n].messages = d, a.buckets[n].messages[:0]
+		a.buckets[n] = bucket{dest: d, messages: a.buckets[n].messages[:0]}
 	} else {
 		a.buckets = append(a.buckets, bucket{dest: d})
 	}
@@ -161,12 +207,11 @@ func (a *assembler) newBucket(d *dest) int {
 
 // checkSize refuses what no entry can hold. Only an entry that comes near is formed for
 // it: compression may make it fit.
-func (p *planner) checkSize(d *dest, m *pipeline.Message) error {
+func (p *planner) checkSize(d *dest, m *pipeline.Message, raw int) error {
 	limit := d.limit
 	if !p.sink.options.DeadLetter {
 		limit -= min(headroom, limit/8)
 	}
-	raw := p.size(m)
 	if raw <= limit {
 		return nil
 	}

@@ -48,6 +48,7 @@ type dest struct {
 
 	last   entry.ID // with effectively_once: the input entry written last,
 	chunk  int      // and how many entries were made of it
+	parts  int      // of them with those planned
 	proved bool     // that the broker drops repeats
 
 	stamp  uint64 // of the assembly that bucket belongs to

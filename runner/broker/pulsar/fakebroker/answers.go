@@ -16,6 +16,10 @@ func (c *Conn) Accept(cmd *pulsarpb.BaseCommand) {
 		c.Write(pulsarpb.Type_LOOKUP_RESPONSE, &pulsarpb.BaseCommand{LookupResponse: &pulsarpb.LookupResponse{
 			BrokerUrl: "pulsar://" + c.broker.listener.Addr().String(), Outcome: pulsarpb.LookupResponse_CONNECT, RequestId: cmd.Lookup.RequestId, Authoritative: true,
 		}}, nil)
+	case pulsarpb.Type_PARTITIONED_METADATA:
+		c.Write(pulsarpb.Type_PARTITIONED_METADATA_RESPONSE, &pulsarpb.BaseCommand{PartitionMetadataResponse: &pulsarpb.PartitionMetadataResponse{
+			RequestId: cmd.PartitionMetadata.RequestId,
+		}}, nil)
 	case pulsarpb.Type_PRODUCER:
 		name := cmd.Producer.ProducerName
 		if name == "" {
