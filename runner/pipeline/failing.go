@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // failed counts a failure. Those of user code are as many as the messages, so they are
@@ -99,7 +100,8 @@ func (l *lane) retryInPlace(ctx context.Context, w *work, at int) (dead *Message
 	return &letter, nil
 }
 
-// buryAll writes dead letters until they are durable.
+// buryAll writes dead letters until they are durable. One that the broker refuses for what
+// it is would hold the lane up for ever, and nobody may drop it: the instance stops.
 func (l *lane) buryAll(ctx context.Context, dead []Message) error {
 	for attempt := 0; len(dead) > 0; attempt++ {
 		n, err := l.bury(ctx, dead)
@@ -107,6 +109,9 @@ func (l *lane) buryAll(ctx context.Context, dead []Message) error {
 			return nil
 		}
 		dead = dead[n:]
+		if refused, ok := errors.AsType[*MessageError](err); ok {
+			return l.unburied(&dead[min(max(refused.At, 0), len(dead)-1)], err)
+		}
 		if stop := l.stops(ctx, err); stop != nil {
 			return stop
 		}
@@ -115,6 +120,16 @@ func (l *lane) buryAll(ctx context.Context, dead []Message) error {
 		}
 	}
 	return nil
+}
+
+// unburied says which message can neither be processed nor become a dead letter, and what
+// helps.
+func (l *lane) unburied(letter *Message, err error) error {
+	in := letter.Cause
+	behind := time.UnixMilli(in.PublishTime + 1).UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	return &TerminalError{Reason: "DeadLetterRefused", Err: fmt.Errorf(
+		"message %s of %s, %d bytes, failed for the last time (%s), and its dead letter is refused: %w; let the broker take larger messages (Pulsar: maxMessageSize, and nettyMaxFrameSizeBytes of its bookies), or go on behind the message: seek --to %s",
+		letter.Properties[DeadID], l.source.Name(), in.Size(), letter.Properties[DeadReason], err, behind)}
 }
 
 // bury writes dead letters and returns how many are durable.

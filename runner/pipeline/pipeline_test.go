@@ -334,6 +334,45 @@ func TestR5DeadLetterIsWrittenBeforeItIsSettled(t *testing.T) {
 	}
 }
 
+// A dead letter that can never be written stops an ordered lane, which could only try for
+// ever; the message is kept, and what follows it. An unordered one goes on without it.
+func TestR5RefusedDeadLetter(t *testing.T) {
+	for _, guarantee := range []string{"atleast_once", pipeline.EffectivelyOnce} {
+		t.Run(guarantee, func(t *testing.T) {
+			f := newFixture(3)
+			f.lane.InOrder = true
+			f.config.Delivery.Guarantee = guarantee
+			f.config.Functions = failOn("2")
+			f.dead.Before = func(int, []pipeline.Message) (int, error) { return 0, &pipeline.MessageError{Err: errTest} }
+			err := f.run(t)
+			stop, ok := errors.AsType[*pipeline.TerminalError](err)
+			if !ok || stop.Reason != "DeadLetterRefused" || !errors.Is(err, errTest) {
+				t.Fatalf("want DeadLetterRefused, got %v", err)
+			}
+			for _, said := range []string{"message 2 of persistent://public/default/in", " bytes", "seek --to 1970-01-01T00:00:00.001Z"} {
+				if !strings.Contains(err.Error(), said) {
+					t.Errorf("it does not say %q: %v", said, err)
+				}
+			}
+			if got := f.lane.Settled(); slices.Contains(got, "2") || slices.Contains(got, "3") {
+				t.Errorf("settled %v", got)
+			}
+		})
+	}
+	f := newFixture(3)
+	f.config.Functions = failOn("2")
+	f.config.Delivery.MaxRetries = 0
+	f.dead.Before = func(write int, out []pipeline.Message) (int, error) {
+		if write < 2 {
+			return 0, &pipeline.MessageError{Err: errTest}
+		}
+		return len(out), nil
+	}
+	f.mustRun(t)
+	same(t, "dead letters", []string{"2"}, f.dead.Values())
+	same(t, "written", []string{"1", "3"}, f.sink.Values())
+}
+
 func TestR5RefusedOutputIsTheFunctionsFailure(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		t.Run("Ordered="+strconv.FormatBool(ordered), func(t *testing.T) {

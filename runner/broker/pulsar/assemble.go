@@ -67,12 +67,12 @@ func (a *assembler) plan(ctx context.Context, o *outlet, out []pipeline.Message,
 	if in == nil {
 		return len(out), nil
 	}
-	return 0, a.numberable(o, out, in)
+	return 0, a.numberable(out, in)
 }
 
 // numberable refuses, before anything of it is sent, an input entry whose outputs would
 // be more entries than there are numbers for.
-func (a *assembler) numberable(o *outlet, out []pipeline.Message, in *pipeline.Message) error {
+func (a *assembler) numberable(out []pipeline.Message, in *pipeline.Message) error {
 	if len(out) <= 1<<chunkBits {
 		return nil
 	}

@@ -1,7 +1,10 @@
 package pulsar_test
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +14,7 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/fakebroker"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
 )
 
 // fakeOptions are those of a sink on a broker of the test's own.
@@ -67,5 +71,38 @@ func TestR3OverflowSendsNothing(t *testing.T) {
 				t.Errorf("sent: %s", diff)
 			}
 		})
+	}
+}
+
+// A message that just fits the broker has no room for the properties of a dead letter.
+// An ordered lane stops there, says why, and keeps it.
+func TestR5DeadLetterTooLarge(t *testing.T) {
+	b := fakebroker.New(t)
+	value := make([]byte, 5<<20-100)
+	_, _ = rand.Read(value)
+	lane := runnertest.NewLane("persistent://public/default/in", "before", string(value), "behind")
+	lane.InOrder, lane.Finite = true, true
+	o := fakeOptions(b, "atleast_once")
+	o.DeadLetter = true
+	out := &runnertest.MemorySink{}
+	err := pipeline.Run(t.Context(), pipeline.Config{
+		Source: &runnertest.MemorySource{Lanes: []*runnertest.MemoryLane{lane}}, Sink: out, DeadLetter: newSink(t, o),
+		Delivery: wire.Delivery{Guarantee: "atleast_once", BackoffMs: 1, MaxBackoffMs: 1},
+		Functions: runnertest.Each(func(ctx context.Context, m pipeline.Message) pipeline.Result {
+			if len(m.Value) > 100 {
+				return pipeline.Result{Err: errOdd}
+			}
+			return runnertest.Echo(ctx, m)
+		}),
+	})
+	stop, ok := errors.AsType[*pipeline.TerminalError](err)
+	if !ok || stop.Reason != "DeadLetterRefused" || !errors.Is(err, pulsar.ErrTooLarge) || !strings.Contains(err.Error(), o.Output.Topic) {
+		t.Errorf("want DeadLetterRefused and the topic, got %v", err)
+	}
+	if diff := cmp.Diff([]string{"1"}, lane.Settled()); diff != "" {
+		t.Errorf("settled: %s", diff)
+	}
+	if n := len(b.Commands(pulsarpb.Type_SEND)); n != 0 {
+		t.Errorf("%d dead letters were sent", n)
 	}
 }
