@@ -95,6 +95,7 @@ func TestPulsarUnloadedTopics(t *testing.T) {
 }
 
 func TestPulsarBrokerRestarts(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Own(t)
 	for _, guarantee := range guarantees() {
 		t.Run(guarantee, func(t *testing.T) {

@@ -22,6 +22,7 @@ const goingAgain = 9 * time.Second
 
 // Two brokers: look-ups redirect, bundles move, owners die and freeze.
 func TestPulsarCluster(t *testing.T) {
+	t.Parallel()
 	cluster := pulsartest.NewCluster(t)
 	for _, guarantee := range guarantees() {
 		t.Run("Redirected/"+guarantee, func(t *testing.T) { redirected(t, cluster, guarantee) })

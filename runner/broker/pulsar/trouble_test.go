@@ -243,20 +243,19 @@ func TestPulsarR4KeySharedScales(t *testing.T) {
 	t.Log(tally)
 }
 
-// working counts the goroutines in packages that only instances use.
-func working() int {
+// working returns the goroutines in packages that only instances use.
+func working() (stacks []string) {
 	text := make([]byte, 1<<20)
 	text = text[:runtime.Stack(text, true)]
-	n := 0
 	for stack := range strings.SplitSeq(string(text), "\n\n") {
 		for _, name := range []string{"/runner/pipeline.", "/runner/broker/pulsar.", "/pulsar/conn.", "/pulsar/subscription.", "/pulsar/publisher."} {
 			if strings.Contains(stack, name) {
-				n++
+				stacks = append(stacks, stack)
 				break
 			}
 		}
 	}
-	return n
+	return stacks
 }
 
 // Nothing is left behind by instances that come and go.
@@ -273,7 +272,12 @@ func TestPulsarLeavesNothing(t *testing.T) {
 		s.Unload(t, j.In)
 		stop()
 	}
-	pulsartest.Eventually(t, "no goroutine of an instance is left", func() bool { return working() == 0 })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("at work still:\n%s", strings.Join(working(), "\n\n"))
+		}
+	})
+	pulsartest.Eventually(t, "no goroutine of an instance is left", func() bool { return len(working()) == 0 })
 	if got := len(s.Stats(t, j.In).Subscriptions["sub"].Consumers); got != 0 {
 		t.Errorf("%d consumers are left", got)
 	}

@@ -30,6 +30,7 @@ func accepted(t *testing.T, c *conn.Client, topic string) (*conn.Conn, error) {
 // Look-ups lead to the owner whoever is asked: while nobody owns the topic, after it
 // moved, through a proxy, and when the owner died.
 func TestPulsarClusterLookUps(t *testing.T) {
+	t.Parallel()
 	cluster := pulsartest.NewCluster(t, "--proxy")
 	clients := map[string]*conn.Client{
 		"First":  newClient(t, cluster.One(t, 1).Broker(), conn.Options{}),

@@ -16,6 +16,7 @@ import (
 )
 
 func TestPulsarSecured(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Own(t, "--secure", "--conf", "authenticationRefreshCheckSeconds=1")
 	ns := server.Namespace(t, pulsartest.Policies{})
 	topic := ns.Topic(t, "t", 0)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestPulsarStandaloneComesBack(t *testing.T) {
+	t.Parallel()
 	s := pulsartest.Own(t)
 	topic := s.Namespace(t, pulsartest.Policies{Retention: true}).Topic(t, "t", 0)
 	feeder := s.NewFeeder(t, topic, pulsartest.Fill{PerEntry: 10})
@@ -24,6 +25,7 @@ func TestPulsarStandaloneComesBack(t *testing.T) {
 }
 
 func TestPulsarClusterMovesATopic(t *testing.T) {
+	t.Parallel()
 	c := pulsartest.NewCluster(t)
 	topic := c.Namespace(t, pulsartest.Policies{Retention: true}).Topic(t, "t", 0)
 	c.Fill(t, topic, 100, pulsartest.Fill{PerEntry: 10})
