@@ -29,6 +29,7 @@ func (s *site) foreground(args ...string) (interrupt func() outcome) {
 
 // Pulsar's own FunctionConfig and our words, in the foreground, with no daemon.
 func TestPulsarRunsOneFunctionInTheForeground(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	needPython(t)
 	dir := t.TempDir()
@@ -65,6 +66,7 @@ func TestPulsarRunsOneFunctionInTheForeground(t *testing.T) {
 }
 
 func TestPulsarRefusesBadSettingsInTheForeground(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	s, ns := newSite(t), server.Namespace(t, pulsartest.Policies{})
 	_, local, _ := strings.Cut(ns.Name, "/")
@@ -98,6 +100,7 @@ func TestPulsarRefusesBadSettingsInTheForeground(t *testing.T) {
 }
 
 func TestPulsarTopicsFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	s, ns := newSite(t), server.Namespace(t, pulsartest.Policies{Retention: true})
 	_, local, _ := strings.Cut(ns.Name, "/")
@@ -128,6 +131,7 @@ func TestPulsarTopicsFromTheCommandLine(t *testing.T) {
 
 // A function that fails dead-letters; redriven, the letters go through the mended one.
 func TestPulsarRedrive(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	needPython(t)
 	s, ns := newSite(t), server.Namespace(t, pulsartest.Policies{})
@@ -154,6 +158,7 @@ func TestPulsarRedrive(t *testing.T) {
 
 // Moved to the beginning, everything is done again, by effectively-once too.
 func TestPulsarSeekDoesItAgain(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	s, ns := newSite(t), server.Namespace(t, pulsartest.Policies{Retention: true, Deduplication: true})
 	p := s.project("")

@@ -75,6 +75,7 @@ func fed(t *testing.T, server *pulsartest.Server, topic string, n int) {
 
 // The mesh of the demo with nothing changed but the provider block.
 func TestPulsarHoldsTheStreamsOfAMesh(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	s, ns := newSite(t), server.Namespace(t, pulsartest.Policies{Retention: true})
 	block, mesh := onPulsar(server, ns.Name, ""), fmt.Sprintf(exclaimMesh, built.wasm)
@@ -133,6 +134,7 @@ func (s *site) connections() map[string][]string {
 // Two projects mean different addresses by the connection eu; each function reads by
 // its own project's.
 func TestPulsarTwoProjectsOneName(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	s := newSite(t)
 	hosts := []string{"127.0.0.1", "localhost"} // one Pulsar, two addresses
@@ -177,6 +179,7 @@ resource "functionmesh_function" "f" {
 // What a Pulsar or its policies refuse is told with its attribute and a way out, and a
 // Pulsar that cannot be reached takes nothing out of the state.
 func TestPulsarRefusals(t *testing.T) {
+	t.Parallel()
 	server := pulsartest.Need(t)
 	s, ns := newSite(t), server.Namespace(t, pulsartest.Policies{})
 	function := func(more string) string {

@@ -23,6 +23,7 @@ func (s *site) withToken(token string) {
 // A token by value that expires under a running instance, and the one of the next run:
 // a plan brings it, no resource changes, nothing is restarted and nothing is lost.
 func TestPulsarTokenRotatedBetweenTwoRuns(t *testing.T) {
+	t.Parallel()
 	own := pulsartest.Own(t, "--secure", "--conf", "authenticationRefreshCheckSeconds=2")
 	s, ns := newSite(t), own.Namespace(t, pulsartest.Policies{Retention: true})
 	_, local, _ := strings.Cut(ns.Name, "/")
