@@ -10,7 +10,7 @@ const TerminationFile = "termination.json"
 
 // Termination says why an instance ended.
 type Termination struct {
-	Reason  string `json:"reason"` // ClassNotFound, InvalidCode, InvalidConfig, …
+	Reason  string `json:"reason"` // ClassNotFound, InvalidCode, InvalidConfig, …; "" where starting again may help
 	Message string `json:"message"`
 }
 

@@ -124,12 +124,18 @@ func prepare(f wire.File) error {
 	return os.RemoveAll(filepath.Join(f.WorkDir, wire.TerminationFile))
 }
 
+// terminationOf is what the supervisor shows of an end; nil: a drained instance says
+// nothing. Only what no restart can help has a reason.
 func terminationOf(err error, masker *probe.Masker) *wire.Termination {
 	var t *pipeline.TerminalError
-	if !errors.As(err, &t) {
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &t):
+		return &wire.Termination{Reason: t.Reason, Message: masker.String(t.Err.Error())}
+	default:
+		return &wire.Termination{Message: masker.String(err.Error())}
 	}
-	return &wire.Termination{Reason: t.Reason, Message: masker.String(t.Err.Error())}
 }
 
 func writeTermination(dir string, t *wire.Termination) error {

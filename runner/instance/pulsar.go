@@ -76,7 +76,8 @@ func (i *instance) pulsarSink(b wire.Broker, out wire.Output, dead bool) (pipeli
 	f := i.file
 	o := pulsar.SinkOptions{
 		Broker: b, Output: out, Component: f.Component, Instance: f.Instance, Delivery: f.Delivery, DeadLetter: dead,
-		NamedOnly: out.Topic == "", InputEnd: i.inputEnd, Repeated: i.probe.Repeated, Name: i.name(), Logger: i.logger,
+		NamedOnly: out.Topic == "", InputEnd: i.inputEnd, Repeated: i.probe.Repeated,
+		Report: func(err error) { i.probe.Failed(pipeline.System, err) }, Name: i.name(), Logger: i.logger,
 	}
 	if own {
 		return compatible.NewSink(o)

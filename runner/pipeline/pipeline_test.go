@@ -524,6 +524,28 @@ func TestR7DrainFinishesWhatWasRead(t *testing.T) {
 	same(t, "sink closed", 1, f.sink.Closed)
 }
 
+// slowOpening is a source that cannot be opened, like one whose broker is away.
+type slowOpening struct {
+	pipeline.Source
+	opening chan<- struct{}
+}
+
+func (s *slowOpening) Open(ctx context.Context) ([]pipeline.Lane, error) {
+	close(s.opening)
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+func TestR7DrainEndsOpening(t *testing.T) {
+	f := newFixture(4)
+	opening := make(chan struct{})
+	f.config.Drain = opening // closed once the source is being opened
+	f.config.Limits.GraceMs = time.Hour.Milliseconds()
+	f.config.Source = &slowOpening{Source: f.config.Source, opening: opening}
+	f.mustRun(t)
+	same(t, "sink closed", 1, f.sink.Closed)
+}
+
 func TestR7GraceEnds(t *testing.T) {
 	f := newFixture(4)
 	drain := make(chan struct{})

@@ -29,8 +29,13 @@ func Run(ctx context.Context, c Config) error {
 	defer stop(nil)
 	defer closeAll(ctx, c)
 
-	lanes, err := c.Source.Open(hard)
-	if err != nil {
+	open, cancel := context.WithCancel(hard)
+	defer cancel()
+	lanes, err := untilOpen(open, cancel, c)
+	switch {
+	case err != nil && hard.Err() == nil && over(c.Drain):
+		return nil // R7: nothing was read
+	case err != nil:
 		return fmt.Errorf("open source: %w", err)
 	}
 	r := &run{Config: c, drained: make(chan struct{}), hands: &hands{}}
@@ -45,6 +50,34 @@ func Run(ctx context.Context, c Config) error {
 	stop(nil)
 	<-watch
 	return err
+}
+
+// untilOpen opens the source, and cancels its context when Drain is closed meanwhile: a
+// broker that is away must not use up the grace period. What was opened may go on with
+// the context.
+func untilOpen(ctx context.Context, cancel context.CancelFunc, c Config) ([]Lane, error) {
+	opened, watch := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watch)
+		select {
+		case <-c.Drain:
+			cancel()
+		case <-opened:
+		}
+	}()
+	lanes, err := c.Source.Open(ctx)
+	close(opened)
+	<-watch
+	return lanes, err
+}
+
+func over(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // run is what all lanes share.

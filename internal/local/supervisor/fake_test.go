@@ -56,6 +56,11 @@ func fake(config string) int {
 		reason, _ := json.Marshal(wire.Termination{Reason: "ClassNotFound", Message: "no class X"})
 		_ = os.WriteFile(filepath.Join(f.WorkDir, wire.TerminationFile), reason, 0o600)
 		return wire.ExitTerminal
+	case "unlucky":
+		reason, _ := json.Marshal(wire.Termination{Message: "no broker answers"})
+		_ = os.WriteFile(filepath.Join(f.WorkDir, wire.TerminationFile), reason, 0o600)
+		fmt.Fprintln(os.Stderr, "cannot go on")
+		return 1
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		serve(f)

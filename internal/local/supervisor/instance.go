@@ -166,12 +166,15 @@ type ending struct {
 	ready     bool  // it had been ready
 	unstarted bool
 	terminal  *wire.Termination
+	said      string // by the instance, of an end that was not terminal
 }
 
 func (e ending) String() string {
 	switch {
 	case e.terminal != nil:
 		return e.terminal.Reason + ": " + e.terminal.Message
+	case e.err != nil && e.said != "":
+		return e.said
 	case e.err != nil:
 		return e.err.Error()
 	default:
@@ -223,7 +226,8 @@ func (i *instance) once() ending {
 	_ = os.Remove(probeFile(file))
 	_ = os.Remove(controlFile(file))
 
-	end := ending{err: i.explain(err), ready: i.snapshot().wasReady, terminal: i.termination(cmd.ProcessState)}
+	end := ending{err: i.explain(err), ready: i.snapshot().wasReady}
+	end.terminal, end.said = i.termination(cmd.ProcessState)
 	i.update(func(s *state) { s.pid, s.socket, s.ready = 0, "", false })
 	return end
 }
@@ -279,17 +283,26 @@ func (i *instance) endWhenAsked(p *os.Process, exited <-chan struct{}) {
 	}
 }
 
-func (i *instance) termination(ps *os.ProcessState) *wire.Termination {
-	if ps == nil || ps.ExitCode() != wire.ExitTerminal {
-		return nil
+// termination is what the instance left: why no restart helps, or what it said of an
+// end after which one may.
+func (i *instance) termination(ps *os.ProcessState) (terminal *wire.Termination, said string) {
+	if ps == nil {
+		return nil, ""
 	}
 	t := wire.Termination{Reason: "Terminated", Message: "the instance gave no reason"}
 	text, err := os.ReadFile(filepath.Join(i.dir, workDir, wire.TerminationFile))
 	if err == nil {
 		err = json.Unmarshal(text, &t)
 	}
-	if err != nil {
+	switch {
+	case ps.ExitCode() == wire.ExitTerminal && err != nil:
 		t.Message += ": " + err.Error()
+		return &t, ""
+	case ps.ExitCode() == wire.ExitTerminal:
+		return &t, ""
+	case err != nil:
+		return nil, ""
+	default:
+		return nil, t.Message
 	}
-	return &t
 }

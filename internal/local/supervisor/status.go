@@ -22,7 +22,7 @@ const (
 	probeWithin = time.Second
 	probeLimit  = 1 << 20
 
-	tailInStatus = 10 // log lines quoted of a failed instance
+	tailInStatus = 10 // log lines quoted of an instance that is not ready
 )
 
 // watch asks the probe until the process has ended.
@@ -127,7 +127,7 @@ func (s *Supervisor) Status(key engine.Key) engine.Status {
 	wanted, busy := len(u.wanted), u.settled < u.turn
 	u.mu.Unlock()
 	st := engine.Status{Wanted: wanted}
-	var failed []string
+	var failed, starting []string
 	for _, i := range u.list() {
 		in, reason := i.describe()
 		st.Instances = append(st.Instances, in)
@@ -139,12 +139,14 @@ func (s *Supervisor) Status(key engine.Key) engine.Status {
 			if st.Reason == "" {
 				st.Reason = reason
 			}
+		} else if !in.Ready && in.Error != "" {
+			starting = append(starting, fmt.Sprintf("instance %d: %s", in.ID, in.Error))
 		}
 	}
-	return conclude(st, busy, failed)
+	return conclude(st, busy, failed, starting)
 }
 
-func conclude(st engine.Status, busy bool, failed []string) engine.Status {
+func conclude(st engine.Status, busy bool, failed, starting []string) engine.Status {
 	switch {
 	case st.Wanted == 0 && !busy && len(st.Instances) == 0:
 		st.Phase, st.Reason = engine.Stopped, "Stopped"
@@ -159,6 +161,9 @@ func conclude(st engine.Status, busy bool, failed []string) engine.Status {
 	default:
 		st.Phase, st.Reason = engine.Progressing, "Starting"
 		st.Message = fmt.Sprintf("%d of %d instances are ready", st.Ready, st.Wanted)
+		if len(starting) > 0 { // copies of one component fail alike
+			st.Message += "; " + starting[0]
+		}
 	}
 	return st
 }
@@ -182,7 +187,7 @@ func (i *instance) describe() (in engine.Instance, reason string) {
 	if s.reason == ReasonStartFailed && s.quick < loopAfter {
 		s.reason = "" // it is tried again
 	}
-	if s.reason != "" {
+	if s.reason != "" || !in.Ready {
 		in.LogTail, _ = tail(i.dir, tailInStatus)
 	}
 	return in, s.reason

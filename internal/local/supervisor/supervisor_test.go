@@ -156,6 +156,17 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+func TestStartingInstanceSaysWhatKeepsIt(t *testing.T) {
+	b := newBed(t)
+	must(t, b.Set(key, b.files(1, "unlucky", wire.Shared)))
+	eventually(t, "the reason in the status", func() bool {
+		return strings.Contains(b.Status(key).Message, "instance 0: no broker answers")
+	})
+	eventually(t, "log lines in the status", func() bool {
+		return strings.Contains(strings.Join(b.Status(key).Instances[0].LogTail, "\n"), "cannot go on")
+	})
+}
+
 func TestCountersComeFromTheProbe(t *testing.T) {
 	b := newBed(t)
 	must(t, b.Set(key, b.files(1, "ok", wire.Shared)))

@@ -37,7 +37,7 @@ type SinkOptions struct {
 	LookEvery  time.Duration     // between looks at the number of partitions; 0: a minute
 	NamedOnly  bool              // with no output topic: messages that name none are dropped
 	Repeated   func(entries int) // counts what the broker dropped because it has it already; nil: only logged
-	Report     func(err error)   // of the compatible path: what went wrong and ended nothing; nil: only logged
+	Report     func(err error)   // why no broker can be reached, and on the compatible path what went wrong and ended nothing; nil: only logged
 	Name       string            // how the broker lists the producers, with a number of their own
 	Logger     *slog.Logger      // nil: discarded
 }

@@ -91,7 +91,7 @@ func (s *Sink) connected() (*conn.Client, error) {
 		return nil, errClosed
 	}
 	if s.client == nil {
-		c, err := conn.New(s.options.Broker, conn.Options{Logger: s.log})
+		c, err := conn.New(s.options.Broker, conn.Options{Logger: s.log, Trouble: s.options.Report})
 		if err != nil {
 			return nil, classed(err)
 		}

@@ -126,7 +126,7 @@ func (s *Source) client(broker string) (*conn.Client, error) {
 	if c := s.clients[broker]; c != nil {
 		return c, nil
 	}
-	c, err := conn.New(s.options.Brokers[broker], conn.Options{Logger: s.log})
+	c, err := conn.New(s.options.Brokers[broker], conn.Options{Logger: s.log, Trouble: s.options.Report})
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func newClient(b wire.Broker, logger *slog.Logger, report func(error)) (*client,
 	if err != nil {
 		return nil, err
 	}
-	options := conn.Options{Logger: logger}
+	options := conn.Options{Logger: logger, Trouble: report}
 	if b.OAuth2 != nil {
 		options.Credentials = asked(credentials)
 	}

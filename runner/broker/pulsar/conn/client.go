@@ -21,6 +21,7 @@ type Client struct {
 	buffers buffers
 
 	accepted atomic.Bool // a broker took the credentials once
+	trouble  trouble
 
 	context context.Context //nolint:containedctx // of dials, which outlive who asked for them
 	cancel  context.CancelFunc

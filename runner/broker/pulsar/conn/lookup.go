@@ -35,7 +35,8 @@ type attempt func(ctx context.Context, host string) error
 func (c *Client) rounds(ctx context.Context, what string, try attempt) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval, pauses.Multiplier = firstPause, lastPause, 2
-	until := time.Now().Add(c.options.Patience)
+	began := time.Now()
+	until := began.Add(c.options.Patience)
 	for {
 		err := c.round(ctx, try)
 		if err == nil {
@@ -48,7 +49,7 @@ func (c *Client) rounds(ctx context.Context, what string, try attempt) error {
 		if time.Now().Add(pause).After(until) {
 			return fmt.Errorf("%s: no success in %s: %w", what, c.options.Patience, err)
 		}
-		c.options.Logger.DebugContext(ctx, "no broker serves the topic yet", "what", what, "error", err, "pause", pause)
+		c.searching(what, began, err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -16,6 +16,7 @@ type Options struct {
 	DialTimeout    time.Duration // of one connection with its handshakes; 0: 10 s
 	RequestTimeout time.Duration // of one answer, where the context has no earlier deadline; 0: 30 s
 	Patience       time.Duration // how long Connect and Partitions go on over brokers that do not answer; 0: 2 min
+	Trouble        func(error)   // told, besides the log and as seldom, why no broker can be reached for seconds; nil: only logged
 	Credentials    Credentials   // instead of the broker's settings (OAuth2, for instance); nil: those
 }
 
