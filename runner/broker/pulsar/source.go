@@ -258,14 +258,15 @@ func (s *Source) End(ctx context.Context, topic string, partition int) (ledger, 
 func (s *Source) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
-	stations := s.stations
-	clients := s.clients
-	s.stations, s.clients = map[string]*station{}, map[string]*conn.Client{}
 	s.mu.Unlock()
 	if s.stop != nil {
 		s.stop()
 	}
-	s.tasks.Wait()
+	s.tasks.Wait() // until then one that looks for partitions may add to both
+	s.mu.Lock()
+	stations, clients := s.stations, s.clients
+	s.stations, s.clients = map[string]*station{}, map[string]*conn.Client{}
+	s.mu.Unlock()
 	var group errgroup.Group
 	for _, st := range stations {
 		group.Go(func() error { return st.sub.Close(ctx) })

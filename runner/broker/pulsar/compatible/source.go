@@ -204,13 +204,15 @@ func (s *Source) report(err error) {
 func (s *Source) Close(context.Context) error {
 	s.mu.Lock()
 	s.closed = true
-	stations, clients := s.stations, s.clients
-	s.stations, s.clients = map[string]*station{}, map[string]*client{}
 	s.mu.Unlock()
 	if s.stop != nil {
 		s.stop()
 	}
-	s.tasks.Wait()
+	s.tasks.Wait() // until then one that looks for partitions may add to both
+	s.mu.Lock()
+	stations, clients := s.stations, s.clients
+	s.stations, s.clients = map[string]*station{}, map[string]*client{}
+	s.mu.Unlock()
 	var closing sync.WaitGroup
 	for _, st := range stations {
 		closing.Go(st.consumer.Close)
