@@ -243,30 +243,40 @@ func (c *Conn) Write(ctx context.Context, frames net.Buffers) error {
 	return nil
 }
 
-// keepAlive sends a PING in every period. When nothing came since the last one the
-// broker is gone, unless it is our own handler that holds the reader up.
+// keepAlive sends a PING when nothing came for a period, and another after a second one.
+// When none is answered by the end of a third the broker is gone, unless it is our own
+// handler that holds the reader up.
 func (c *Conn) keepAlive() {
-	ticker := time.NewTicker(c.client.options.KeepAlive)
+	period := c.client.options.KeepAlive
+	ticker := time.NewTicker(max(period/2, 1))
 	defer ticker.Stop()
-	ping := &pulsarpb.BaseCommand{Ping: &pulsarpb.Ping{}}
-	frame, err := encodeCommand(ping)
+	frame, err := encodeCommand(&pulsarpb.BaseCommand{Ping: &pulsarpb.Ping{}})
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	last := c.beat.Load() - 1
+	last, since, pings := c.beat.Load(), time.Now(), 0
 	for {
 		select {
 		case <-c.ending:
 			return
 		case <-ticker.C:
 		}
-		beat := c.beat.Load()
-		if beat == last && beat%2 == 0 {
-			c.fail(fmt.Errorf("%w to a PING within %s", ErrSilent, c.client.options.KeepAlive))
+		now, beat := time.Now(), c.beat.Load()
+		switch {
+		case beat != last || beat%2 == 1:
+			last, since, pings = beat, now, 0
+		case now.Sub(since) < period:
+		case pings == mostPings:
+			c.fail(fmt.Errorf("%w to %d PINGs, one every %s", ErrSilent, pings, period))
 			return
+		default:
+			since = now
+			pings++
+			c.writes.force(frame)
 		}
-		last = beat
-		c.writes.force(frame)
 	}
 }
+
+// mostPings is how many may stay without an answer.
+const mostPings = 2

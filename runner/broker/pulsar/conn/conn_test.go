@@ -149,10 +149,13 @@ func TestKeepAlive(t *testing.T) {
 			}
 			return polite(cmd)
 		}
-		l := link(t, newClient(t, plain(broker.url()), conn.Options{KeepAlive: 10 * time.Millisecond}))
+		l := link(t, newClient(t, plain(broker.url()), conn.Options{KeepAlive: 200 * time.Millisecond}))
 		<-l.Done()
 		if !errors.Is(l.Err(), conn.ErrSilent) {
 			t.Error(l.Err())
+		}
+		if n := len(broker.commands(pulsarpb.Type_PING)); n != 2 {
+			t.Errorf("%d PINGs, want the second to be the last", n)
 		}
 	})
 }

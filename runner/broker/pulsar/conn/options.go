@@ -12,7 +12,7 @@ import (
 // Options tune a Client; every zero is a default.
 type Options struct {
 	Logger         *slog.Logger  // nil: discarded
-	KeepAlive      time.Duration // how often a PING is sent; nothing received from one to the next ends the connection; 0: 30 s
+	KeepAlive      time.Duration // after so long without a word from the broker a PING is sent, and another; the third time the connection ends; 0: 5 s
 	DialTimeout    time.Duration // of one connection with its handshakes; 0: 10 s
 	RequestTimeout time.Duration // of one answer, where the context has no earlier deadline; 0: 30 s
 	Patience       time.Duration // how long Connect and Partitions go on over brokers that do not answer; 0: 2 min
@@ -23,7 +23,7 @@ type Options struct {
 // The default patience is several times the 30 s after which a cluster notices, by
 // default, that a broker is gone.
 const (
-	defaultKeepAlive      = 30 * time.Second
+	defaultKeepAlive      = 5 * time.Second
 	defaultDialTimeout    = 10 * time.Second
 	defaultRequestTimeout = 30 * time.Second
 	defaultPatience       = 2 * time.Minute
