@@ -81,6 +81,9 @@ func TestAccDataSources(t *testing.T) {
 		Kind: spec.KindFunction, Name: "enrich", Runtime: &spec.Runtime{WASM: &spec.Code{SHA256: digestOf("code")}},
 		Inputs: map[string]spec.Input{"orders": {}},
 	})})
+	p.functions().Status = func(spec.Component) engine.Status {
+		return engine.Status{Phase: engine.Ready, Wanted: 1, Ready: 1, Instances: []engine.Instance{{DataPath: spec.CompatiblePath, DataPathNote: "topics_pattern"}}}
+	}
 	p.topics.Put(engine.Object[spec.Topic]{Spec: spec.DefaultTopic(spec.Topic{Name: "orders", Partitions: new(2)})})
 	function, topic := "data.functionmesh_function.enrich", "data.functionmesh_topic.orders"
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: p.providers(), Steps: []resource.TestStep{
@@ -92,7 +95,12 @@ data "functionmesh_topic" "orders" { name = "orders" }`,
 				statecheck.ExpectKnownValue(function, tfjsonpath.New("phase"), knownvalue.StringExact("ready")),
 				statecheck.ExpectKnownValue(function, tfjsonpath.New("ready"), knownvalue.Bool(true)),
 				statecheck.ExpectKnownValue(function, tfjsonpath.New("parallelism"), knownvalue.Int64Exact(1)),
-				statecheck.ExpectKnownValue(function, tfjsonpath.New("instances"), knownvalue.ListSizeExact(1)),
+				statecheck.ExpectKnownValue(function, tfjsonpath.New("instances"), knownvalue.ListExact([]knownvalue.Check{
+					knownvalue.ObjectPartial(map[string]knownvalue.Check{
+						"data_path":      knownvalue.StringExact("compatible"),
+						"data_path_note": knownvalue.StringExact("topics_pattern"),
+					}),
+				})),
 				statecheck.ExpectKnownValue(function, tfjsonpath.New("inputs"), knownvalue.MapSizeExact(1)),
 				statecheck.ExpectKnownValue(topic, tfjsonpath.New("partitions"), knownvalue.Int64Exact(2)),
 				statecheck.ExpectKnownValue(topic, tfjsonpath.New("id"), knownvalue.StringExact("public/default/orders")),

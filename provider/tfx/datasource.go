@@ -100,15 +100,17 @@ func addStatus(attrs map[string]schema.Attribute) {
 		Computed:            true,
 		MarkdownDescription: "The running copies, as they are now.",
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-			"component": schema.StringAttribute{Computed: true, MarkdownDescription: "The component that the instance belongs to, in a mesh."},
-			"id":        schema.Int64Attribute{Computed: true, MarkdownDescription: "The number of the instance, from zero."},
-			"running":   schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether its process runs."},
-			"ready":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether it processes messages."},
-			"restarts":  schema.Int64Attribute{Computed: true, MarkdownDescription: "How often it was started again."},
-			"error":     schema.StringAttribute{Computed: true, MarkdownDescription: "Its last error."},
-			"received":  schema.Int64Attribute{Computed: true, MarkdownDescription: "Messages received since it started."},
-			"processed": schema.Int64Attribute{Computed: true, MarkdownDescription: "Messages processed since it started."},
-			"failures":  schema.Int64Attribute{Computed: true, MarkdownDescription: "Messages whose processing failed since it started."},
+			"component":      schema.StringAttribute{Computed: true, MarkdownDescription: "The component that the instance belongs to, in a mesh."},
+			"id":             schema.Int64Attribute{Computed: true, MarkdownDescription: "The number of the instance, from zero."},
+			"running":        schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether its process runs."},
+			"ready":          schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether it processes messages."},
+			"restarts":       schema.Int64Attribute{Computed: true, MarkdownDescription: "How often it was started again."},
+			"error":          schema.StringAttribute{Computed: true, MarkdownDescription: "Its last error."},
+			"received":       schema.Int64Attribute{Computed: true, MarkdownDescription: "Messages received since it started."},
+			"processed":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Messages processed since it started."},
+			"failures":       schema.Int64Attribute{Computed: true, MarkdownDescription: "Messages whose processing failed since it started."},
+			"data_path":      schema.StringAttribute{Computed: true, MarkdownDescription: "By which way our runner moves its messages to and from a Pulsar: `entry` or `compatible`."},
+			"data_path_note": schema.StringAttribute{Computed: true, MarkdownDescription: "Why that way."},
 		}},
 	}
 }
@@ -127,15 +129,17 @@ func withStatus(v tftypes.Value, s engine.Status) tftypes.Value {
 	instances := make([]tftypes.Value, len(s.Instances))
 	for i, in := range s.Instances {
 		instances[i] = tftypes.NewValue(list.ElementType, map[string]tftypes.Value{
-			"component": text(in.Component),
-			"id":        number(int64(in.ID)),
-			"running":   tftypes.NewValue(tftypes.Bool, in.Running),
-			"ready":     tftypes.NewValue(tftypes.Bool, in.Ready),
-			"restarts":  number(int64(in.Restarts)),
-			"error":     text(in.Error),
-			"received":  number(in.Received),
-			"processed": number(in.Processed),
-			"failures":  number(in.Failures),
+			"component":      text(in.Component),
+			"id":             number(int64(in.ID)),
+			"running":        tftypes.NewValue(tftypes.Bool, in.Running),
+			"ready":          tftypes.NewValue(tftypes.Bool, in.Ready),
+			"restarts":       number(int64(in.Restarts)),
+			"error":          text(in.Error),
+			"received":       number(in.Received),
+			"processed":      number(in.Processed),
+			"failures":       number(in.Failures),
+			"data_path":      text(in.DataPath),
+			"data_path_note": text(in.DataPathNote),
 		})
 	}
 	attrs["instances"] = tftypes.NewValue(list, instances)
