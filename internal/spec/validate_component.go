@@ -182,7 +182,9 @@ func (f findings) output(c Component) {
 		f.field("topic").fail("An output needs a topic.", `Write topic = "orders", or leave output out.`)
 	}
 	f.field("connection").optionalName(c.Output.Connection)
-	f.field("topic").topic(c, c.Output.Topic)
+	if name, ok := f.field("topic").topic(c, c.Output.Topic); ok {
+		f.field("topic").noLoop(c, name)
+	}
 	if c.Output.Schema != "" && c.Output.SerdeClass != "" {
 		f.field("serde_class").fail("schema and serde_class exclude each other.", "Keep one of the two.")
 	}
@@ -208,6 +210,18 @@ func (f findings) deadLetter(c Component) {
 	if local := derived[strings.LastIndex(derived, "/")+1:]; len(local) > MaxTopicName {
 		f.field("dead_letter_topic").failf("Set dead_letter_topic, or shorten the name of the subscription.",
 			"The name of the dead-letter topic, made of topic and subscription, would have more than %d bytes.", MaxTopicName)
+	}
+}
+
+// noLoop warns of an output that is an input, which is right only for code that ends the
+// loop by itself. Pulsar's own workers refuse it.
+func (f findings) noLoop(c Component, output TopicName) {
+	for _, topic := range SortedKeys(c.Inputs) {
+		in := c.Inputs[topic]
+		if !isTrue(in.Regex) && in.Connection == c.Output.Connection && c.qualifiedIn(topic) == output.String() {
+			f.warn(fmt.Sprintf("It is inputs[%q] as well: what is written is read again, for ever unless the code ends it.", topic),
+				"Choose another topic if that is not meant.")
+		}
 	}
 }
 

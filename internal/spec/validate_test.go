@@ -125,7 +125,8 @@ func TestValidateComponent(t *testing.T) {
 		"SchemaAndSerde": {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Schema: "json", SerdeClass: "X"} }, want: []string{`inputs["orders"].serde_class`}},
 		"InputExtraWord": {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Extra: map[string]JSON{"schemaType": `"x"`}} }, want: []string{`inputs["orders"].extra["schemaType"]`}},
 
-		"SelfLoop":          {base: function, edit: func(c *Component) { c.Output.Topic = "orders" }},
+		"SelfLoop":          {base: function, edit: func(c *Component) { c.Output.Topic = "orders" }, want: []string{"warning output.topic"}},
+		"LoopElsewhere":     {base: function, edit: func(c *Component) { c.Output.Topic, c.Output.Connection = "orders", "eu" }},
 		"NoOutput":          {base: function, edit: func(c *Component) { c.Output = nil }},
 		"OutputNoTopic":     {base: function, edit: func(c *Component) { c.Output = &Output{} }, want: []string{"output.topic"}},
 		"BadOutput":         {base: function, edit: func(c *Component) { c.Output.Topic = "a/b" }, want: []string{"output.topic"}},
