@@ -115,8 +115,12 @@ func (a *app) readComponent(file string, platform spec.Platform) (spec.Component
 
 func decodeComponent(raw []byte) (spec.Component, []spec.Problem, error) {
 	var fields map[string]json.RawMessage
-	if err := yaml.Unmarshal(raw, &fields); err != nil {
+	document, err := yaml.YAMLToJSONStrict(raw) // a key that is there twice would hide one value
+	if err != nil {
 		return spec.Component{}, nil, err
+	}
+	if err := json.Unmarshal(document, &fields); err != nil {
+		return spec.Component{}, nil, errors.New("it is no object: write attributes as NAME: VALUE")
 	}
 	if kind, ok := pulsarKind(fields); ok {
 		c, err := decodePulsar(kind, fields)

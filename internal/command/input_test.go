@@ -140,3 +140,17 @@ func FuzzDecodeComponent(f *testing.F) {
 		}
 	})
 }
+
+func TestComponentFileThatCannotBeMeant(t *testing.T) {
+	for name, text := range map[string]string{
+		"KeyTwice":     "name: a\nname: b\nruntime: {wasm: {file: a.wasm}}\n",
+		"KeyTwiceJSON": `{"name": "a", "inputs": ["x"], "py": "a.py", "inputs": ["y"]}`,
+		"NoObject":     "- a\n- b\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c, _, err := decodeComponent([]byte(text)); err == nil {
+				t.Errorf("taken as %+v", c)
+			}
+		})
+	}
+}

@@ -62,6 +62,7 @@ func New(o Options) *cobra.Command {
 	root := group(Program, "Streams, functions and connectors as code")
 	root.Long = rootHelp
 	root.SilenceUsage, root.SilenceErrors = true, true
+	root.PersistentPreRunE = noEmptyFlag
 	root.SetIn(o.Stdin)
 	root.SetOut(o.Stdout)
 	root.SetErr(o.Stderr)
@@ -70,7 +71,7 @@ func New(o Options) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.target.DataDir, "data-dir", "", "data directory of the embedded platform")
 	flags.StringVar(&a.target.AdminURL, "admin-url", "", "Pulsar admin REST API to use instead of the embedded platform")
-	flags.StringVar(&a.target.TokenFile, "token-file", "", "file with the token for --admin-url, or for local up --listen")
+	flags.StringVar(&a.target.TokenFile, "token-file", "", "file with the token for --pulsar and --admin-url, or for local up --listen")
 	flags.StringVar(&a.tenant, "tenant", spec.DefaultTenant, "tenant of names that have none")
 	flags.StringVar(&a.namespace, "namespace", spec.DefaultNamespace, "namespace of names that have none")
 	flags.StringVarP(&a.output, "output", "o", formatTable, "table, json or yaml")
@@ -119,6 +120,20 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// noEmptyFlag refuses a flag that says where and has an empty value, which is mostly a
+// variable that is not set: without the flag the command would act on another platform
+// than the one that was meant.
+func noEmptyFlag(cmd *cobra.Command, _ []string) error {
+	for _, name := range []string{
+		"pulsar", "admin-url", "token-file", "data-dir", "tenant", "namespace", "ca-file", "cert-file", "key-file", "listen", "to", "subscription",
+	} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return usage("--%s is empty: give it a value, or leave it out", name)
+		}
+	}
+	return nil
 }
 
 func usage(format string, a ...any) error { return &UsageError{Err: fmt.Errorf(format, a...)} }

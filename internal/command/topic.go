@@ -118,6 +118,9 @@ func newConsume(a *streams) *cobra.Command {
 			if position != spec.Earliest && position != spec.Latest {
 				return usage("--from %q is not known: use earliest or latest", from)
 			}
+			if count < 0 || wait < 0 {
+				return usage("-n and --timeout are not negative; 0 is no limit")
+			}
 			o := window{earliest: position == spec.Earliest, follow: true}
 			return a.consume(cmd.Context(), "consume", names[0], o, limits{count: count, idle: wait})
 		},
