@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
-// failed counts a failure. Those of user code are as many as the messages, so they are
-// left to the observer; the others come with a pause each and are worth a line.
+// failed counts a failure. Those of user code are as many as the messages, so only some
+// get a line; the others come with a pause each.
 func (l *lane) failed(class FailureClass, err error) {
 	l.Observer.Failed(class, err)
-	level := slog.LevelWarn
 	if class == User {
-		level = slog.LevelDebug
+		l.told.failure(time.Now(), l.Logger, l.source.Name(), err)
+		return
 	}
-	l.Logger.Log(context.Background(), level, "failure", "lane", l.source.Name(), "class", string(class), "error", err)
+	l.Logger.Warn("failure", "lane", l.source.Name(), "class", string(class), "error", err)
 }
 
 // givenUp says whether a message that failed is beyond its last retry.

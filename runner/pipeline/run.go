@@ -87,6 +87,7 @@ type run struct {
 	fenced  atomic.Int32
 	hands   *hands
 	lanes   numbers
+	told    told
 }
 
 // watchDrain turns the end of the grace period into a hard stop. The channel it returns
