@@ -182,7 +182,7 @@ func (r reach) check(diags *diag.Diagnostics) {
 		for step := range strings.SplitSeq(p.Field, ".") {
 			at = at.AtName(step)
 		}
-		diags.AddAttributeError(at, "Connection cannot be used", p.Message+" "+p.Hint)
+		diags.AddAttributeError(at, "Connection cannot be used", at.String()+": "+p.Message+" "+p.Hint)
 	}
 }
 
@@ -207,5 +207,5 @@ func (r reach) missing(name, example, variable string, diags *diag.Diagnostics) 
 	if r.at.Equal(path.Root("pulsar")) {
 		how = "Set " + name + ", for example to " + example + ", or the environment variable " + variable + "."
 	}
-	diags.AddAttributeError(r.at.AtName(name), "Connection cannot be used", "It has no "+name+". "+how)
+	diags.AddAttributeError(r.at.AtName(name), "Connection cannot be used", r.at.String()+": It has no "+name+". "+how)
 }

@@ -188,5 +188,6 @@ func (m *managed[S]) ValidateConfig(_ context.Context, req resource.ValidateConf
 		return
 	}
 	problems := m.Entity.Validate(s)
+	problems = append(problems, empties(req.Config.Raw, problems)...)
 	report(&resp.Diagnostics, visible(problems, holes))
 }
