@@ -21,7 +21,10 @@ func empties(config tftypes.Value, known []spec.Problem) []spec.Problem {
 			return true, nil
 		}
 		var text string
-		if _, named := steps[len(steps)-1].(tftypes.AttributeName); !named || v.As(&text) != nil || text != "" {
+		if err := v.As(&text); err != nil {
+			return false, err
+		}
+		if _, named := steps[len(steps)-1].(tftypes.AttributeName); !named || text != "" {
 			return true, nil
 		}
 		path := pathOf(steps)
