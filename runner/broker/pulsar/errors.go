@@ -19,6 +19,7 @@ const (
 	reasonNoDedup     = "DeduplicationOff"
 	reasonPositions   = "PositionsWentBack"
 	reasonNotNumbered = "SequenceOverflow"
+	reasonOrder       = "OutOfOrder"
 )
 
 // What a caller may want to tell apart.
@@ -33,6 +34,7 @@ var (
 
 var (
 	errClosed = errors.New("closed")
+	errGap    = errors.New("entries before it were not handed out; subscribing anew")
 	errOld    = errors.New("delivered over a connection that has ended; the broker delivers it again")
 )
 

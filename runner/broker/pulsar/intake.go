@@ -16,6 +16,9 @@ import (
 func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
 	l.reads.Lock()
 	defer l.reads.Unlock()
+	if l.mine.Err() != nil {
+		return pipeline.Batch{}, fmt.Errorf("read %s: %w", l.name, pipeline.ErrFenced)
+	}
 	b := l.fresh()
 	room := room{messages: most, bytes: maxBytes}
 	for {
@@ -107,6 +110,10 @@ func (l *lane) passOver(ctx context.Context) error {
 
 // accept takes a delivery in, or finds that there is nothing in it to hand out.
 func (l *lane) accept(ctx context.Context, d *subscription.Delivery) error {
+	if err := l.inOrder(d); err != nil || d.Incarnation == l.order.broken {
+		d.Release()
+		return err
+	}
 	if d.Err != nil {
 		return l.refuse(ctx, d)
 	}

@@ -34,6 +34,7 @@ type laneOptions struct {
 	once      bool // at most once
 	whole     bool // batches hold whole entries
 	nackDelay time.Duration
+	restart   func(incarnation uint64) // has the subscription begin anew
 	report    func(error)
 	malformed func(defect string, entries int)
 	reads     *sync.Mutex // held while reading: one lane after the other reads a subscription
@@ -55,6 +56,7 @@ type lane struct {
 	current     *opened
 	message     entry.Message
 	incarnation uint64
+	order       order
 	notes       []subscription.Ack // entries to acknowledge that are not handed out
 
 	mu      sync.Mutex

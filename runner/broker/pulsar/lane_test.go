@@ -29,6 +29,8 @@ type broker struct {
 	acked       []entry.ID
 	asked       []entry.ID
 	incarnation uint64
+	turns       map[uint64]uint64 // of each incarnation
+	restarted   []uint64
 	refuse      error
 }
 
@@ -65,6 +67,8 @@ func (b *broker) TryReceive() (*subscription.Delivery, error) {
 	}
 	d := b.queue[0]
 	b.queue = b.queue[1:]
+	d.Turn = b.turns[d.Incarnation]
+	b.turns[d.Incarnation]++
 	return d, nil
 }
 
@@ -101,6 +105,8 @@ func (b *broker) Redeliver(_ context.Context, ids []entry.ID) error {
 	return nil
 }
 
+func (b *broker) restart(incarnation uint64) { b.restarted = append(b.restarted, incarnation) }
+
 func (b *broker) done() (all []int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,9 +117,10 @@ func (b *broker) done() (all []int64) {
 }
 
 func testLane(t *testing.T, o laneOptions) (*broker, *lane) {
-	b := &broker{t: t, incarnation: 1}
+	b := &broker{t: t, incarnation: 1, turns: map[uint64]uint64{}}
 	o.place = place{topic: "t", unpartitioned: true}
 	o.name, o.reads, o.report, o.malformed = "t", &sync.Mutex{}, func(error) {}, func(string, int) {}
+	o.restart = b.restart
 	l := newLane(t.Context(), b, o)
 	var running sync.WaitGroup
 	running.Go(func() { l.later.run(l.mine) })
@@ -328,6 +335,83 @@ func TestLaneEndsWhenFenced(t *testing.T) {
 	l.fence()
 	if _, err := l.Read(t.Context(), 1, 1); !errors.Is(err, pipeline.ErrFenced) {
 		t.Errorf("%v", err)
+	}
+}
+
+// R4: where entries were not handed out, those behind them are not either: the
+// subscription begins anew.
+func TestLaneR4PassesOverNothing(t *testing.T) {
+	b, l := testLane(t, laneOptions{ordered: true})
+	for e := range int64(3) {
+		b.deliver(e, 1, 0)
+	}
+	if diff := cmp.Diff([]string{"0.0"}, textsOf(read(t, l, 1))); diff != "" {
+		t.Error(diff)
+	}
+	b.turns[1]++ // as if somebody else had taken one
+	b.incarnation = 2
+	for e := range int64(3) {
+		b.deliver(e, 1, 0)
+	}
+	if diff := cmp.Diff([]string{"1.0", "2.0"}, textsOf(read(t, l, 100))); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]uint64{1}, b.restarted); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A broker goes back within an incarnation to what it has delivered, and to nothing else.
+func TestOrder(t *testing.T) {
+	at := func(e int64) entry.ID { return entry.ID{Ledger: 1 + e/10, Entry: e % 10} }
+	for name, c := range map[string]struct {
+		entries []int64
+		bad     bool
+	}{
+		"InOrder":    {entries: []int64{0, 1, 2, 11, 12}},
+		"WithGaps":   {entries: []int64{0, 2, 5, 6, 25}},
+		"Again":      {entries: []int64{0, 2, 5, 0, 2, 5, 6}},
+		"Behind":     {entries: []int64{0, 2, 5, 4}, bad: true},
+		"BeforeAll":  {entries: []int64{3, 4, 2}, bad: true},
+		"LedgerBack": {entries: []int64{3, 11, 4}, bad: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, l := testLane(t, laneOptions{ordered: true, whole: true})
+			var last error
+			for i, e := range c.entries {
+				if last = l.inOrder(&subscription.Delivery{ID: at(e), Incarnation: b.incarnation, Turn: uint64(i)}); last != nil && i < len(c.entries)-1 {
+					t.Fatalf("entry %d: %v", e, last)
+				}
+			}
+			if isTerminal(last) != c.bad {
+				t.Errorf("%v", last)
+			}
+		})
+	}
+}
+
+// A lane that comes back does not go on where the producers of the one before are: they
+// come to their end first.
+func TestSinkLaneHasOneSender(t *testing.T) {
+	s := &Sink{lanes: map[origin]*outlet{}}
+	from := origin{topic: "t"}
+	first, err := s.lane(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.lane(ended, from); !errors.Is(err, context.Canceled) {
+		t.Errorf("a second one: %v", err)
+	}
+	if _, err := s.lane(ended, origin{topic: "t", partition: 1}); err != nil {
+		t.Errorf("another lane: %v", err)
+	}
+	if err := s.leave(t.Context(), first); err != nil {
+		t.Error(err)
+	}
+	if second, err := s.lane(ended, from); err != nil || second == first {
+		t.Errorf("after it: %v", err)
 	}
 }
 

@@ -29,8 +29,8 @@ type outlet struct {
 	stamp  uint64 // counts assemblies, see dest.stamp
 
 	using sync.Mutex
-	alone bool // nothing that was sent before waits for its outcome; guarded by using
-	users int  // senders, guarded by the sink's lock
+	alone bool          // nothing that was sent before waits for its outcome; guarded by using
+	left  chan struct{} // closed when the sender of the input lane has gone
 }
 
 // route is a topic with the producers on its partitions.
@@ -59,37 +59,41 @@ func (s *Sink) newOutlet() *outlet {
 	return &outlet{sink: s, routes: map[string]*route{}}
 }
 
-// lane is the outlet of an input lane.
-func (s *Sink) lane(from origin) *outlet {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.lanes[from]
-	if o == nil {
-		o = s.newOutlet()
-		o.from = from
-		o.name = laneProducer(s.options.Component, from.topic, from.partition, s.options.Delivery.Epoch)
-		s.lanes[from] = o
+// lane is the outlet of an input lane, for one sender at a time. R3, R4: where a lane comes
+// back, what it sent before comes to its end first, and then what comes is numbered by what
+// is stored.
+func (s *Sink) lane(ctx context.Context, from origin) (*outlet, error) {
+	for {
+		s.mu.Lock()
+		o := s.lanes[from]
+		if o == nil {
+			o = s.newOutlet()
+			o.from, o.left = from, make(chan struct{})
+			o.name = laneProducer(s.options.Component, from.topic, from.partition, s.options.Delivery.Epoch)
+			s.lanes[from] = o
+			s.mu.Unlock()
+			return o, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-o.left:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
-	o.users++
-	return o
 }
 
-// leave closes the producers of an input lane when nobody uses them any more, so that
-// another instance may.
+// leave closes the producers of an input lane, so that another sender or instance may
+// have them.
 func (s *Sink) leave(ctx context.Context, o *outlet) error {
 	o.using.Lock()
-	defer o.using.Unlock()
+	err := o.close(ctx)
+	o.using.Unlock()
 	s.mu.Lock()
-	o.users--
-	last := o.users == 0
-	if last && o.name != "" {
-		delete(s.lanes, o.from)
-	}
-	s.mu.Unlock()
-	if !last {
-		return nil
-	}
-	return o.close(ctx)
+	defer s.mu.Unlock()
+	delete(s.lanes, o.from)
+	close(o.left)
+	return err
 }
 
 func (o *outlet) close(ctx context.Context) error {

@@ -183,7 +183,7 @@ func (p *readerPart) next(ctx context.Context, awaited bool) (*subscription.Deli
 	idle, cancel := context.WithTimeout(ctx, readerIdle)
 	defer cancel()
 	d, err := p.sub.Receive(idle)
-	if err != nil && idle.Err() != nil && ctx.Err() == nil && p.sub.Connected() {
+	if _, connected, _ := p.sub.Standing(); connected && err != nil && idle.Err() != nil && ctx.Err() == nil {
 		return nil, nil //nolint:nilnil // see above
 	}
 	return d, err

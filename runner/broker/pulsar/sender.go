@@ -35,7 +35,6 @@ func newSender(s *Sink) *sender {
 	w.asm.init(w)
 	if !s.exact {
 		w.own = s.newOutlet()
-		w.own.users = 1
 	} else {
 		w.of = map[origin]*outlet{}
 	}
@@ -130,7 +129,10 @@ func (w *sender) sendGroup(ctx context.Context, p *pending, group []pipeline.Mes
 	if _, err := sequence(idOf(in), 0); err != nil {
 		return &pipeline.TerminalError{Reason: reasonNotNumbered, Err: err}
 	}
-	o := w.outlet(origin{in.Topic, in.Partition})
+	o, err := w.outlet(ctx, origin{in.Topic, in.Partition})
+	if err != nil {
+		return err
+	}
 	o.using.Lock()
 	defer o.using.Unlock()
 	o.alone = w.alone() && base == 0
@@ -145,13 +147,15 @@ func (w *sender) sendGroup(ctx context.Context, p *pending, group []pipeline.Mes
 	return nil
 }
 
-func (w *sender) outlet(from origin) *outlet {
-	o := w.of[from]
-	if o == nil {
-		o = w.sink.lane(from)
+func (w *sender) outlet(ctx context.Context, from origin) (*outlet, error) {
+	if o := w.of[from]; o != nil {
+		return o, nil
+	}
+	o, err := w.sink.lane(ctx, from)
+	if err == nil {
 		w.of[from] = o
 	}
-	return o
+	return o, err
 }
 
 // Check implements pipeline.Checker.
@@ -160,7 +164,10 @@ func (w *sender) Check(ctx context.Context, out []pipeline.Message) error {
 		return nil
 	}
 	in := out[0].Cause
-	o := w.outlet(origin{in.Topic, in.Partition})
+	o, err := w.outlet(ctx, origin{in.Topic, in.Partition})
+	if err != nil {
+		return err
+	}
 	o.using.Lock()
 	defer o.using.Unlock()
 	o.alone = true // what was sent before is known, or nothing would be checked

@@ -31,10 +31,9 @@ type station struct {
 	of        int    // partitions of the topic; 0: it has none
 	topic     string // full name of the partition's topic
 	sub       *subscription.Subscription
-	reads     sync.Mutex // a new lane reads once the old one does no more
+	reads     sync.Mutex // held by the lane that reads
 
-	given       bool   // a lane was, before
-	incarnation uint64 // of the connection over which the broker last said that the partition is ours
+	incarnation uint64 // in which the broker last said that the partition is ours
 
 	mu   sync.Mutex
 	lane *lane
@@ -61,6 +60,7 @@ func (st *station) open(ctx context.Context, c *conn.Client, later bool) error {
 		SkipToLatest: from.SkipToLatest && !later,
 		Compacted:    st.in.Compacted,
 		Alone:        o.Instance.Parallelism == 1,
+		Gated:        from.Mode == wire.Failover,
 		Create:       true, Recreate: true,
 		ConsumerName: o.Name + "-" + strconv.Itoa(o.Instance.ID),
 		Properties:   properties,
@@ -120,29 +120,33 @@ func (st *station) run(ctx context.Context) {
 // about which nothing is said may stay.
 func (st *station) look(ctx context.Context) time.Duration {
 	l := st.held()
-	if st.sub.Active() {
+	incarnation, connected, active := st.sub.Standing()
+	switch {
+	case active:
 		if l == nil {
 			st.give(ctx)
 		}
-		st.incarnation = st.sub.Incarnation()
+		st.incarnation = incarnation
+		st.sub.Admit(incarnation)
 		return time.Hour
-	}
-	switch {
 	case l == nil:
 		return time.Hour
-	case !st.sub.Connected():
+	case !connected:
 		return awayMost
-	case st.sub.Incarnation() != st.incarnation:
+	case incarnation != st.incarnation:
 		return activeWait // connected again: it is told in a moment, if at all
 	}
 	st.takeBack(l)
 	return time.Hour
 }
 
-// takeBack ends the lane: the partition is another instance's now.
+// takeBack ends the lane: the partition is another instance's now. R4: it reads no more
+// when the next one may. What it took from before that one would be missing there.
 func (st *station) takeBack(l *lane) {
 	st.source.log.Info("another instance has the partition now", "lane", l.name)
 	l.fence()
+	st.reads.Lock()
+	defer st.reads.Unlock()
 	st.hold(nil)
 }
 
@@ -159,13 +163,6 @@ func (st *station) hold(l *lane) {
 }
 
 func (st *station) give(ctx context.Context) {
-	if st.given {
-		// What waits here is from before another instance had the partition.
-		if err := st.sub.Redeliver(ctx, nil); err != nil {
-			st.source.report(err)
-		}
-	}
-	st.given, st.incarnation = true, st.sub.Incarnation()
 	o := &st.source.options
 	mode := o.Source.Subscription.Mode
 	malformed := o.Malformed
@@ -178,6 +175,7 @@ func (st *station) give(ctx context.Context) {
 		once:      o.Delivery.Guarantee == atMostOnce,
 		whole:     o.Delivery.Guarantee == effectivelyOnce,
 		nackDelay: time.Duration(o.Source.Subscription.NackDelayMs) * time.Millisecond,
+		restart:   st.sub.Restart,
 		report:    st.source.report,
 		malformed: malformed,
 		reads:     &st.reads,

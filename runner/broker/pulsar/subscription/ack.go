@@ -105,14 +105,14 @@ func (h *Subscription) connected(ctx context.Context, last *session) (*session, 
 	}
 }
 
-// Redeliver asks for entries again, at once and with a higher redelivery count; none:
-// for all that are not acknowledged. Exclusive and Failover always get all of them
-// again, in order. Without a connection nothing is to be asked: the next one brings all.
+// Redeliver asks for entries again, at once and with a higher redelivery count. Exclusive
+// and Failover get all that is not acknowledged again, in order, behind what is held here
+// or on its way: to drop that would put what is on its way before what was dropped.
+// Without a connection nothing is to be asked: the next one brings all.
 func (h *Subscription) Redeliver(ctx context.Context, ids []entry.ID) error {
 	h.mu.Lock()
 	s, err := h.session, h.err
-	if len(ids) == 0 || h.o.Mode == wire.Exclusive || h.o.Mode == wire.Failover {
-		h.drop()
+	if h.o.Mode == wire.Exclusive || h.o.Mode == wire.Failover {
 		ids = nil
 	}
 	h.mu.Unlock()

@@ -47,9 +47,35 @@ func (h *Subscription) Claim(ctx context.Context, incarnation uint64, acks []Ack
 	return nil
 }
 
-// Connected tells whether the broker knows this consumer now.
-func (h *Subscription) Connected() bool {
+// Standing is the present incarnation, whether the broker knows this consumer now, and
+// whether it delivers to it.
+func (h *Subscription) Standing() (incarnation uint64, connected, active bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.session != nil
+	return h.incarnation, h.session != nil, h.active
+}
+
+// Admit lets Receive, with Gated, hand out what comes in an incarnation, and nothing of
+// any later one.
+func (h *Subscription) Admit(incarnation uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.admitted = incarnation
+	h.wake()
+}
+
+var errAnew = errors.New("subscribing anew")
+
+// Restart subscribes anew, unless that incarnation has ended already: everything that is
+// not acknowledged comes again in order.
+func (h *Subscription) Restart(incarnation uint64) {
+	h.mu.Lock()
+	s := h.session
+	if h.incarnation != incarnation {
+		s = nil
+	}
+	h.mu.Unlock()
+	if s != nil {
+		s.end(errAnew)
+	}
 }

@@ -14,7 +14,8 @@ type Delivery struct {
 	ID          entry.ID
 	Redelivery  int     // how often it was delivered before, as the broker counts
 	AckSet      []int64 // a word for 64 messages, a set bit is not acknowledged yet; nil: none is
-	Incarnation uint64  // of the connection it came over; a later one delivers it again unless it is acknowledged
+	Incarnation uint64  // that it came in, see Subscription.Incarnation; a later one delivers it again unless it is acknowledged
+	Turn        uint64  // its place among what was handed out in the incarnation, from 0
 	Entry       entry.Entry
 	// Err is why the entry cannot be used, an *entry.Error: the caller decides whether to
 	// acknowledge it. Entry has the metadata that could be read.

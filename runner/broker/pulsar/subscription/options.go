@@ -24,6 +24,7 @@ type Options struct {
 	Compacted    bool              // only the newest message of each key
 	Create       bool              // the broker may make the topic; false: a missing one is an error, or waited for
 	Recreate     bool              // go on with a topic or subscription that was deleted and is made again; false: ErrGone
+	Gated        bool              // Receive hands out nothing of an incarnation before Admit lets it
 	Alone        bool              // no other consumer is on the subscription, so that what is passed over is noticed
 	ConsumerName string            // shown by statistics; orders the consumers of a Failover
 	Properties   map[string]string // shown by statistics

@@ -35,6 +35,9 @@ func (h *Subscription) run(s *session) {
 			return
 		}
 		h.detach(s)
+		if errors.Is(s.err, errAnew) {
+			s.close(h.life) // the broker still has it
+		}
 		next, err := h.connect(h.life, false)
 		if err != nil {
 			if h.life.Err() == nil {
@@ -73,7 +76,7 @@ func (h *Subscription) attach(s *session) {
 // begin returns the first permits. Called with the lock.
 func (h *Subscription) begin(s *session) int64 {
 	h.session = s
-	h.incarnation++
+	h.next()
 	h.stats.Connects++
 	h.flow.reset()
 	if h.o.Mode != wire.Failover {
@@ -81,6 +84,12 @@ func (h *Subscription) begin(s *session) int64 {
 	}
 	h.notify()
 	return h.flow.grant()
+}
+
+// next begins another incarnation. Called with the lock.
+func (h *Subscription) next() {
+	h.incarnation++
+	h.arrived, h.passedOver = 0, 0
 }
 
 // detach takes a session out and drops what it brought: it comes again.

@@ -18,6 +18,7 @@ type session struct {
 	home   *Subscription
 	conn   *conn.Conn
 	id     uint64
+	away   bool            // another consumer of a Failover is active. With the subscription's lock
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
 
@@ -31,6 +32,7 @@ type held struct {
 	delivery *conn.Delivery
 	messages int64
 	bytes    int64
+	turn     uint64
 }
 
 func (s *session) end(err error) {
@@ -59,9 +61,13 @@ func (s *session) Message(d *conn.Delivery) {
 		d.Release()
 		return
 	}
-	in := held{delivery: d, messages: int64(messages), bytes: int64(len(d.Frame))}
+	in := held{delivery: d, messages: int64(messages), bytes: int64(len(d.Frame)), turn: h.arrived}
 	h.flow.arrive(in.messages, in.bytes)
 	h.queue = append(h.queue, in)
+	h.arrived++
+	if s.away {
+		h.drop()
+	}
 	h.wake()
 }
 
@@ -71,8 +77,8 @@ func (s *session) Command(c *pulsarpb.BaseCommand) {
 	switch c.GetType() {
 	case pulsarpb.Type_ACTIVE_CONSUMER_CHANGE:
 		h.mu.Lock()
-		if h.session == s || h.session == nil {
-			s.home.setActive(c.GetActiveConsumerChange().GetActive())
+		if h.session == s || h.session == nil && s.ctx.Err() == nil {
+			s.activity(c.GetActiveConsumerChange().GetActive())
 		}
 		h.mu.Unlock()
 	case pulsarpb.Type_REACHED_END_OF_TOPIC:
@@ -80,6 +86,23 @@ func (s *session) Command(c *pulsarpb.BaseCommand) {
 	default: // CLOSE_CONSUMER, TOPIC_MIGRATED
 		s.end(nil)
 	}
+}
+
+// activity takes which consumer of a Failover is active. Before a broker says that one is,
+// it goes back to the first entry that is not acknowledged, and what it sent before has
+// arrived. So what is held while another one is active comes again, in its place, and
+// must not be handed out before it. Called with the lock.
+func (s *session) activity(is bool) {
+	h := s.home
+	switch {
+	case !is:
+		s.away = true
+		h.drop()
+	case s.away:
+		s.away = false
+		h.next()
+	}
+	h.setActive(is)
 }
 
 // try looks the topic up, connects and subscribes, once.

@@ -28,6 +28,9 @@ type Subscription struct {
 	mu             sync.Mutex
 	session        *session // nil: not connected
 	incarnation    uint64
+	admitted       uint64 // incarnation, with Gated
+	arrived        uint64 // entries of the incarnation
+	passedOver     uint64 // of them those that Receive did not hand out
 	active         bool
 	changed        chan struct{} // closed and replaced at every change
 	queue          []held
@@ -140,6 +143,9 @@ func (h *Subscription) TryReceive() (*Delivery, error) {
 // pop takes the next entry out, and those before it that are acknowledged already.
 // Called with the lock.
 func (h *Subscription) pop() (next held, incarnation uint64, repeats []Ack) {
+	if h.o.Gated && h.admitted != h.incarnation {
+		return held{}, h.incarnation, nil
+	}
 	for h.head < len(h.queue) {
 		next = h.queue[h.head]
 		h.queue[h.head] = held{}
@@ -153,10 +159,12 @@ func (h *Subscription) pop() (next held, incarnation uint64, repeats []Ack) {
 		if h.repeat(id) {
 			repeats = append(repeats, Ack{ID: id})
 			h.stats.Repeats++
+			h.passedOver++
 			next.delivery.Release()
 			next = held{}
 			continue
 		}
+		next.turn -= h.passedOver
 		h.stats.Entries++
 		h.stats.Messages += next.messages
 		h.stats.Bytes += next.bytes
@@ -189,7 +197,8 @@ func (h *Subscription) deliver(in held, incarnation uint64) *Delivery {
 		d = &Delivery{}
 	}
 	raw := in.delivery
-	d.ID, d.Redelivery, d.AckSet, d.Incarnation = idOf(raw), int(raw.Redelivery), raw.AckSet, incarnation
+	d.ID, d.Redelivery, d.AckSet = idOf(raw), int(raw.Redelivery), raw.AckSet
+	d.Incarnation, d.Turn = incarnation, in.turn
 	d.raw, d.home = raw, h
 	d.Err = h.decoder.Decode(raw.Frame, &d.Entry)
 	if d.Err != nil {
@@ -224,7 +233,9 @@ func (h *Subscription) Changed() <-chan struct{} {
 	return h.changed
 }
 
-// Incarnation counts connections; it changes when one is there, not when it is lost.
+// Incarnation counts connections, and of each the times that a Failover came back to it.
+// It changes when deliveries may begin, not when they end: within one, everything that is
+// not acknowledged is delivered in order.
 func (h *Subscription) Incarnation() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
