@@ -90,7 +90,7 @@ type section struct {
 
 func report(o options, sections []section) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s/%s with %d CPUs and %s. All figures are of one run on one\nmachine: compare them with each other and not with those of another machine.\n",
+	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s/%s with %d CPUs and %s. All figures are of one run on one\nmachine: compare them with each other and not with those of another machine.\nWhat a message costs on a Pulsar is in [benchmarks-pulsar.md](benchmarks-pulsar.md).\n",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	for _, s := range sections {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", s.title, s.text)

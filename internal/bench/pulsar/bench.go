@@ -27,14 +27,17 @@ type bench struct {
 	runs   int
 
 	native, module, python string // the echo in each language
+	manual                 string // one that acknowledges by itself
+	official               official
 }
 
 func newBench(t *sitting, o options) *bench {
 	b := &bench{options: o, t: t}
 	b.buildEchoes()
+	b.findOfficial()
 	// Beside what pulsar.sh chooses for tests, a broker that holds what it was just given.
 	setDefault(t, "PULSAR_MEM", "-Xms512m -Xmx1g -XX:MaxDirectMemorySize=1g")
-	b.server = pulsartest.Own(t, "--conf", "managedLedgerCacheSizeMB=256", "--conf", "journalSyncData=false").Server
+	b.server = pulsartest.Own(t, "--conf", "managedLedgerCacheSizeMB=256", "--conf", "journalSyncData=false", "--conf", "gcWaitTime=60000").Server
 	b.plain = b.server.Namespace(t, pulsartest.Policies{Retention: true})
 	b.dedup = b.server.Namespace(t, pulsartest.Policies{Retention: true, Deduplication: true})
 	return b
@@ -56,6 +59,43 @@ import function "github.com/functionmesh/terraform-provider-functionmesh/runner/
 func main() { function.Main(func(in []byte) ([]byte, error) { return in, nil }) }
 `
 
+// pythonEcho has the two forms of the runner's, and a class as Pulsar's instance takes it.
+const pythonEcho = `def plain(value):
+    return value
+
+
+def with_context(value, context):
+    return value
+
+
+class Echo:
+    def process(self, value, context):
+        return value
+`
+
+// manualProgram acknowledges each message by itself, and none of them otherwise.
+const manualProgram = `package main
+
+import (
+	"context"
+
+	function "github.com/functionmesh/terraform-provider-functionmesh/runner/sdk/go"
+)
+
+func main() {
+	function.Main(func(ctx context.Context, in []function.Message) ([]function.Result, error) {
+		out := make([]function.Result, len(in))
+		for i, m := range in {
+			if err := function.From(ctx).Ack(m); err != nil {
+				return nil, err
+			}
+			out[i].Outputs = []function.Message{m.Reply(m.Value)}
+		}
+		return out, nil
+	})
+}
+`
+
 // buildEchoes makes the function in each language.
 func (b *bench) buildEchoes() {
 	sdk, err := filepath.Abs(filepath.Join("runner", "sdk", "go"))
@@ -63,13 +103,18 @@ func (b *bench) buildEchoes() {
 		b.t.Fatal(err)
 	}
 	const path = "github.com/functionmesh/terraform-provider-functionmesh/runner/sdk/go"
-	dir := filepath.Join(b.dir, "echo")
 	b.native, b.module, b.python = filepath.Join(b.dir, "echo-go"), filepath.Join(b.dir, "echo.wasm"), filepath.Join(b.dir, "echo.py")
-	b.write(filepath.Join(dir, "go.mod"), fmt.Sprintf("module echo\n\ngo 1.26.0\n\nrequire %s v0.0.0\n\nreplace %s => %s\n", path, path, sdk))
-	b.write(filepath.Join(dir, "main.go"), echoProgram)
-	b.write(b.python, "def plain(value):\n    return value\n\n\ndef with_context(value, context):\n    return value\n")
-	b.build(dir, nil, "-o", b.native)
-	b.build(dir, []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-o", b.module)
+	b.manual = filepath.Join(b.dir, "manual-go")
+	dirs := map[string]string{}
+	for name, program := range map[string]string{"echo": echoProgram, "manual": manualProgram} {
+		dirs[name] = filepath.Join(b.dir, name)
+		b.write(filepath.Join(dirs[name], "go.mod"), fmt.Sprintf("module %s\n\ngo 1.26.0\n\nrequire %s v0.0.0\n\nreplace %s => %s\n", name, path, path, sdk))
+		b.write(filepath.Join(dirs[name], "main.go"), program)
+	}
+	b.write(b.python, pythonEcho)
+	b.build(dirs["echo"], nil, "-o", b.native)
+	b.build(dirs["manual"], nil, "-o", b.manual)
+	b.build(dirs["echo"], []string{"GOOS=wasip1", "GOARCH=wasm"}, "-buildmode=c-shared", "-o", b.module)
 }
 
 func (b *bench) write(path, text string) {

@@ -1,10 +1,10 @@
 //go:build unix
 
 // Command pulsar measures what docs/benchmarks-pulsar.md reports and writes it there: what
-// a message costs in our runner on a real Pulsar, beside a bare copier of entries and a
-// loop over Pulsar's own Go client, in one sitting. Figures of one run belong together;
-// across machines only their ratios mean something. `make bench-pulsar` builds what it
-// needs.
+// a message costs in our runner on a real Pulsar, beside a bare copier of entries, a loop
+// over Pulsar's own Go client, and Pulsar's own Java and Python instances, in one sitting.
+// Figures of one run belong together; across machines only their ratios mean something.
+// `make bench-pulsar` builds what it needs.
 //
 // It asserts nothing but that no message was lost, doubled or changed, and is part of no
 // test. Nobody imports it.
@@ -27,6 +27,7 @@ type options struct {
 	out      string // "" prints the report
 	messages int
 	repeat   int
+	match    string // the contenders to compare beside the copier; "": all
 	only     string // the part to measure; "" measures all but the soak
 	latency  time.Duration
 	soak     time.Duration // 0: none
@@ -59,6 +60,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.messages, "messages", 1_000_000, "messages of a run")
 	flags.IntVar(&o.repeat, "repeat", 5, "runs per figure")
 	flags.StringVar(&o.only, "only", "", "measure one part: cost, latency, idle or soak")
+	flags.StringVar(&o.match, "match", "", "compare only the copier and contenders whose name has this in it")
 	flags.DurationVar(&o.latency, "latency", 10*time.Second, "one run of the latency's")
 	flags.DurationVar(&o.soak, "soak", 0, "how long the soak takes; 0: there is none")
 	quick := flags.Bool("quick", false, "check that it works: few messages, one run")
@@ -86,11 +88,11 @@ func sit(ctx context.Context, only string, o options) error {
 		b := newBench(t, o)
 		for _, part := range []struct {
 			name    string
-			measure func(*bench) section
+			measure func(*bench) []section
 			wanted  bool
 		}{{"cost", cost, true}, {"latency", latency, true}, {"idle", idle, true}, {"soak", soak, o.soak > 0}} {
 			if only == part.name || only == "" && part.wanted {
-				sections = append(sections, part.measure(b))
+				sections = append(sections, part.measure(b)...)
 			}
 		}
 	})
