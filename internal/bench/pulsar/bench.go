@@ -35,9 +35,13 @@ func newBench(t *sitting, o options) *bench {
 	b := &bench{options: o, t: t}
 	b.buildEchoes()
 	b.findOfficial()
-	// Beside what pulsar.sh chooses for tests, a broker that holds what it was just given.
-	setDefault(t, "PULSAR_MEM", "-Xms512m -Xmx1g -XX:MaxDirectMemorySize=1g")
-	b.server = pulsartest.Own(t, "--conf", "managedLedgerCacheSizeMB=256", "--conf", "journalSyncData=false", "--conf", "gcWaitTime=60000").Server
+	if o.running {
+		b.server = pulsartest.Need(t)
+	} else {
+		// Beside what pulsar.sh chooses for tests, a broker that holds what it was just given.
+		setDefault(t, "PULSAR_MEM", "-Xms512m -Xmx1g -XX:MaxDirectMemorySize=1g")
+		b.server = pulsartest.Own(t, "--conf", "managedLedgerCacheSizeMB=256", "--conf", "journalSyncData=false", "--conf", "gcWaitTime=60000").Server
+	}
 	b.plain = b.server.Namespace(t, pulsartest.Policies{Retention: true})
 	b.dedup = b.server.Namespace(t, pulsartest.Policies{Retention: true, Deduplication: true})
 	return b

@@ -53,6 +53,9 @@ type figure struct {
 func cost(b *bench) []section {
 	var all []section
 	for i, shape := range shapes() {
+		if b.perEntry != 0 && b.perEntry != shape.perEntry {
+			continue
+		}
 		s := section{
 			title:  "CPU of one message, and throughput: " + shape.name,
 			header: []string{"", "messages", "CPU ns/message", "lowest to highest", "of the copier's", "pulsar-client-go's is", "official Java's is", "messages/s", "of the copier's", "RSS MiB", "goals"},

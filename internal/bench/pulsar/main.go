@@ -28,6 +28,8 @@ type options struct {
 	messages int
 	repeat   int
 	match    string // the contenders to compare beside the copier; "": all
+	running  bool   // use the broker of the environment
+	perEntry int    // only input of so many messages an entry; 0: all
 	only     string // the part to measure; "" measures all but the soak
 	latency  time.Duration
 	soak     time.Duration // 0: none
@@ -61,7 +63,9 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.repeat, "repeat", 5, "runs per figure")
 	flags.StringVar(&o.only, "only", "", "measure one part: cost, latency, idle or soak")
 	flags.StringVar(&o.match, "match", "", "compare only the copier and contenders whose name has this in it")
-	flags.DurationVar(&o.latency, "latency", 10*time.Second, "one run of the latency's")
+	flags.IntVar(&o.perEntry, "per-entry", 0, "compare only on input of so many messages an entry; 0: all")
+	flags.BoolVar(&o.running, "running", false, "use the broker of PULSAR_URL and PULSAR_ADMIN_URL instead of starting one")
+	flags.DurationVar(&o.latency, "latency", 6*time.Second, "one run of the latency's")
 	flags.DurationVar(&o.soak, "soak", 0, "how long the soak takes; 0: there is none")
 	quick := flags.Bool("quick", false, "check that it works: few messages, one run")
 	if err := flags.Parse(args); err != nil {
