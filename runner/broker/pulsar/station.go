@@ -66,6 +66,7 @@ func (st *station) open(ctx context.Context, c *conn.Client, later bool) error {
 		Properties:   properties,
 		// R6: what is read ahead is bounded, beside what the pipeline holds.
 		QueueMessages: queueMessages(st.in.QueueSize),
+		QueueGrows:    st.in.QueueSize <= 0,
 		QueueBytes:    queueBytes(max(st.of, 1) * len(o.Source.Inputs)),
 		Report:        st.report,
 	})

@@ -5,8 +5,10 @@ package subscription
 // permit is left. So the bound by bytes is kept by not granting: permits are worth the
 // average size of the messages that came.
 type flow struct {
-	most  int64 // messages
-	bytes int64 // held at most
+	most    int64 // messages
+	bytes   int64 // held at most
+	elastic bool  // most is doubled when it holds up a reader
+	used    bool  // the broker has used all permits since the reader last had nothing
 
 	outstanding int64 // granted and not used up; below zero after the broker overshot
 	messages    int64 // held
@@ -24,6 +26,7 @@ const (
 // arrive takes in an entry.
 func (f *flow) arrive(messages, bytes int64) {
 	f.outstanding -= messages
+	f.used = f.used || f.outstanding <= 0
 	f.messages += messages
 	f.held += bytes
 	each := max(1, bytes*sizeScale/messages)
@@ -37,6 +40,16 @@ func (f *flow) arrive(messages, bytes int64) {
 func (f *flow) leave(messages, bytes int64) {
 	f.messages -= messages
 	f.held -= bytes
+}
+
+// starve is for a reader that finds nothing. Where the broker had more than it was asked
+// for, more is asked for from now on: a slow reader never comes here, and so leaves to
+// other consumers what it does not need.
+func (f *flow) starve() {
+	if f.elastic && f.used {
+		f.most = min(2*f.most, mostPermits)
+	}
+	f.used = false
 }
 
 // grant is how many permits to send now, which it counts as sent.
@@ -61,5 +74,5 @@ func (f *flow) grant() int64 {
 
 // reset is for a new connection, which knows of no permits and has sent nothing.
 func (f *flow) reset() {
-	f.outstanding, f.messages, f.held = 0, 0, 0
+	f.outstanding, f.messages, f.held, f.used = 0, 0, 0, false
 }

@@ -13,6 +13,7 @@ func TestFlow(t *testing.T) {
 	type step struct {
 		arrive, bytes int64 // an entry comes
 		leave, out    int64 // and one is taken
+		starve        bool  // and the reader finds nothing
 		want          int64
 	}
 	for name, c := range map[string]struct {
@@ -23,7 +24,13 @@ func TestFlow(t *testing.T) {
 		"ManySmallOnes":          {flow{bytes: 1 << 20}, []step{{want: 16}, {arrive: 1, bytes: 128, leave: 1, out: 128, want: 8192 - 15}}},
 		"OneLargeOne":            {flow{bytes: 1 << 20}, []step{{want: 16}, {arrive: 1, bytes: 5 << 20, want: 0}, {leave: 1, out: 5 << 20, want: 0}}},
 		"AsManyAsAskedFor":       {flow{bytes: 1 << 20, most: 10}, []step{{want: 10}, {arrive: 5, bytes: 50, leave: 5, out: 50, want: 5}}},
-		"Overshot":               {flow{bytes: 1 << 20, most: 100}, []step{{want: 16}, {arrive: 1000, bytes: 1000, want: 84}, {leave: 950, out: 950, want: 950}}},
+		"GrowsWhenItHoldsUp": {flow{bytes: 1 << 20, most: 10, elastic: true}, []step{
+			{want: 10}, {arrive: 10, bytes: 100, leave: 10, out: 100, want: 10}, {starve: true, want: 10}, {arrive: 20, bytes: 200, leave: 20, out: 200, want: 20}, {starve: true, want: 20}, {starve: true, want: 0},
+		}},
+		"StaysForSlowReaders":  {flow{bytes: 1 << 20, most: 10, elastic: true}, []step{{want: 10}, {arrive: 10, bytes: 100, want: 0}, {leave: 5, out: 50, want: 5}, {arrive: 5, bytes: 50, want: 0}}},
+		"StaysWhereNothingIs":  {flow{bytes: 1 << 20, most: 10, elastic: true}, []step{{want: 10}, {arrive: 1, bytes: 10, leave: 1, out: 10, want: 0}, {starve: true, want: 0}}},
+		"StaysWhereItWasAsked": {flow{bytes: 1 << 20, most: 10}, []step{{want: 10}, {arrive: 10, bytes: 100, leave: 10, out: 100, want: 10}, {starve: true, want: 0}}},
+		"Overshot":             {flow{bytes: 1 << 20, most: 100}, []step{{want: 16}, {arrive: 1000, bytes: 1000, want: 84}, {leave: 950, out: 950, want: 950}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := c.flow
@@ -32,6 +39,9 @@ func TestFlow(t *testing.T) {
 					f.arrive(s.arrive, s.bytes)
 				}
 				f.leave(s.leave, s.out)
+				if s.starve {
+					f.starve()
+				}
 				if got := f.grant(); got != s.want {
 					t.Errorf("step %d: %d permits, want %d", i, got, s.want)
 				}

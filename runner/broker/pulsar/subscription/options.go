@@ -30,6 +30,7 @@ type Options struct {
 	Properties   map[string]string // shown by statistics
 
 	QueueMessages int           // asked for ahead of Receive; 0: as many as QueueBytes allows
+	QueueGrows    bool          // QueueMessages is only where it begins: doubled, within QueueBytes, whenever it holds Receive up
 	QueueBytes    int64         // held ahead of Receive; one read of the broker, 5 MB, may come on top. 0: 8 MiB
 	MaxUnpacked   int           // of one entry, bytes; 0: entry.DefaultMaxUnpacked
 	Patience      time.Duration // how long a broker may be away before Receive returns the error; 0: for ever

@@ -67,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Subscription, error) {
 	}
 	h := &Subscription{
 		o: o, ended: make(chan struct{}), ready: make(chan struct{}, 1), changed: make(chan struct{}),
-		flow:    flow{most: int64(o.QueueMessages), bytes: o.QueueBytes},
+		flow:    flow{most: int64(o.QueueMessages), bytes: o.QueueBytes, elastic: o.QueueGrows},
 		decoder: entry.Decoder{MaxUnpacked: o.MaxUnpacked}, highest: entry.ID{Ledger: -1, Entry: -1},
 	}
 	h.life, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -123,6 +123,9 @@ func (h *Subscription) Receive(ctx context.Context) (*Delivery, error) {
 func (h *Subscription) TryReceive() (*Delivery, error) {
 	h.mu.Lock()
 	next, incarnation, repeats := h.pop()
+	if next.delivery == nil {
+		h.flow.starve()
+	}
 	err, s, permits := h.err, h.session, h.flow.grant()
 	if s == nil {
 		permits = 0
