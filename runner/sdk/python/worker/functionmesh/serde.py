@@ -12,6 +12,10 @@ _NUMERIC_LETTERS = frozenset(b"iInNjJ")
 _LETTERS = frozenset(range(ord("A"), ord("Z") + 1)) | frozenset(range(ord("a"), ord("z") + 1))
 _PLAIN_START = _LETTERS - _NUMERIC_LETTERS
 
+# Nor is there any other ASCII character in one than these. What is not ASCII may be a
+# digit, and controls may be space around it.
+_IN_NUMBERS = bytes(range(0x21)) + b"0123456789_+-.()eEjJiInNfFtTyYaA" + bytes(range(0x7F, 0x100))
+
 
 def identity_decode(data):
     """What Pulsar's default hands to a Python function."""
@@ -19,7 +23,7 @@ def identity_decode(data):
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return data
-    if data and data[0] in _PLAIN_START:
+    if data and (data[0] in _PLAIN_START or data.translate(None, _IN_NUMBERS)):
         return text
     for kind in (int, float, complex):
         try:
