@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +72,7 @@ func New(ctx context.Context, o Options) (*Functions, error) {
 	if err := f.open(ctx, code); err != nil {
 		return nil, errors.Join(err, f.Close(ctx))
 	}
+	debug.FreeOSMemory() // compiling takes many times what is kept of it, and happens once
 	return f, nil
 }
 
