@@ -291,3 +291,28 @@ func TestTraceContextGoesOn(t *testing.T) {
 	}
 	same(t, "properties", []map[string]string{carried, carried, own, own}, got)
 }
+
+// Ids of one entry share a beginning that is kept from message to message: what is
+// remembered must never show in the id of another.
+func TestInputIDs(t *testing.T) {
+	at := func(ledger, entry int64, index, count int32) pipeline.Message {
+		return pipeline.Message{Topic: "t", Position: pipeline.Position{Ledger: ledger, Entry: entry, Index: index, Count: count}}
+	}
+	elsewhere, unpartitioned := at(7, 1, 2, 3), at(7, 1, 2, 3)
+	elsewhere.Partition, unpartitioned.Unpartitioned = 300, true
+	all := []pipeline.Message{
+		at(7, 1, 0, 3), at(7, 1, 1, 3), at(7, 1, 2, 3), elsewhere, unpartitioned, at(7, 1, 2, 300), at(7, 1, 299, 300), at(7, 1, 0, 0),
+		at(7, 2, 0, 0), at(7, 2, 0, 1), at(1<<60, 1<<40, 1<<30, 1<<30+1), at(0, 0, 0, 0), at(-1, 41, 0, 0), at(-1, 42, 0, 0), at(7, 1, 0, 3),
+	}
+	var kept pipeline.Texts
+	for i := range all {
+		var fresh pipeline.Texts
+		want := string(fresh.InputID(&all[i]))
+		if got := string(kept.InputID(&all[i])); got != want {
+			t.Errorf("message %d has id %s, want %s", i, got, want)
+		}
+	}
+	if want := "CAcQARgAIAEwAw=="; string(kept.InputID(&all[1])) != want {
+		t.Errorf("id is %s, want %s", kept.InputID(&all[1]), want)
+	}
+}

@@ -41,13 +41,25 @@ func complete(in *Message, out []Message, forward Forward) {
 
 // Texts keeps the strings that EachProperty makes, many to one allocation. The zero
 // value is ready; it serves one goroutine.
-type Texts struct{ b strings.Builder }
+type Texts struct {
+	b    strings.Builder
+	last inputIDs
+}
+
+// NamesInputOnly says that EachProperty gives just the two properties that name the
+// input, as it does for most outputs.
+func (m *Message) NamesInputOnly() bool {
+	return m.Forward == ForwardAll && len(m.Properties) == 0 && m.Cause != nil && len(m.Cause.Properties) == 0
+}
+
+// InputID is the value of the property of that name for outputs of an input, valid until
+// the next call.
+func (t *Texts) InputID(in *Message) []byte { return t.last.of(in) }
 
 const textsSize = 4 << 10
 
 func (t *Texts) inputID(m *Message) string {
-	var b [96]byte
-	id := m.appendInputID(b[:0])
+	id := t.last.of(m)
 	if t.b.Cap()-t.b.Len() < len(id) {
 		t.b = strings.Builder{}
 		t.b.Grow(textsSize)

@@ -77,25 +77,48 @@ const (
 	tagBatchSize  = 6 << 3
 )
 
-// appendInputID appends the value of the property InputID: the id in base64, of a
-// Pulsar in the form that its clients can read back.
-func (m *Message) appendInputID(dst []byte) []byte {
-	var b [64]byte
-	id := b[:0]
+// inputIDs makes values of the property InputID: the id in base64, of a Pulsar in the
+// form that its clients can read back. The ids of one entry differ in their end only, so
+// their beginning is kept.
+type inputIDs struct {
+	entry     Position // whose beginning it is; its Index says nothing
+	partition int
+	raw       [64]byte
+	length    int // of the beginning, in raw
+	whole     int // of it, what needs not be encoded again: a multiple of three
+	text      [96]byte
+	encoded   int
+}
+
+// of is the id of a message, valid until the next call.
+func (t *inputIDs) of(m *Message) []byte {
 	p := m.Position
 	if p.Ledger < 0 {
-		return base64.StdEncoding.AppendEncode(dst, m.AppendID(id))
+		var b [64]byte
+		return base64.StdEncoding.AppendEncode(t.text[:0], m.AppendID(b[:0]))
 	}
-	id = appendField(id, tagLedger, p.Ledger)
-	id = appendField(id, tagEntry, p.Entry)
-	if !m.Unpartitioned {
-		id = appendField(id, tagPartition, int64(m.Partition))
+	if p.Index = 0; t.length == 0 || t.entry != p || t.partition != m.pulsarPartition() {
+		t.begin(p, m.pulsarPartition())
 	}
+	end := t.raw[:t.length]
 	if p.Count > 0 {
-		id = appendField(id, tagBatchIndex, int64(p.Index))
-		id = appendField(id, tagBatchSize, int64(p.Count))
+		end = appendField(end, tagBatchIndex, int64(m.Position.Index))
+		end = appendField(end, tagBatchSize, int64(p.Count))
 	}
-	return base64.StdEncoding.AppendEncode(dst, id)
+	return base64.StdEncoding.AppendEncode(t.text[:t.encoded], end[t.whole:])
+}
+
+// begin encodes what the ids of an entry have in common.
+func (t *inputIDs) begin(p Position, partition int) {
+	t.entry, t.partition = p, partition
+	b := appendField(t.raw[:0], tagLedger, p.Ledger)
+	b = appendField(b, tagEntry, p.Entry)
+	if partition >= 0 {
+		b = appendField(b, tagPartition, int64(partition))
+	}
+	t.length, t.whole = len(b), len(b)/3*3
+	t.encoded = base64.StdEncoding.EncodedLen(t.whole)
+	base64.StdEncoding.Encode(t.text[:], t.raw[:t.whole])
 }
 
 func appendField(dst []byte, tag byte, v int64) []byte {

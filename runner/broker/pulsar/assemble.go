@@ -3,6 +3,7 @@ package pulsar
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
@@ -29,6 +30,7 @@ type bucket struct {
 	dest     *dest
 	messages []int32
 	bytes    int
+	sizes    []int32 // of each message, as size has it
 }
 
 // keyed is what key_based keeps apart.
@@ -85,7 +87,7 @@ func (a *assembler) numberable(out []pipeline.Message, in *pipeline.Message) err
 		if d.last == id && d.parts == 0 {
 			d.parts = d.chunk
 		}
-		d.parts += a.parts(&a.buckets[i], out)
+		d.parts += a.parts(&a.buckets[i])
 		if _, err := sequence(id, d.parts-1); err != nil {
 			return terminal(reasonNotNumbered, "topic %s: %w", d.topic, err)
 		}
@@ -94,7 +96,7 @@ func (a *assembler) numberable(out []pipeline.Message, in *pipeline.Message) err
 }
 
 // parts is how many entries a bucket becomes, or, while that is no matter, more.
-func (a *assembler) parts(b *bucket, out []pipeline.Message) int {
+func (a *assembler) parts(b *bucket) int {
 	if !a.sink.batching.Enabled {
 		return len(b.messages)
 	}
@@ -104,8 +106,8 @@ func (a *assembler) parts(b *bucket, out []pipeline.Message) int {
 		return n
 	}
 	n = 0
-	for rest := b.messages; len(rest) > 0; n++ {
-		rest = rest[a.fit(b.dest, out, rest, true):]
+	for sizes := b.sizes; len(sizes) > 0; n++ {
+		sizes = sizes[a.fit(b.dest, sizes, true):]
 	}
 	return n
 }
@@ -148,6 +150,7 @@ func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
 	b := p.bucket(d, m)
 	b.messages = append(b.messages, int32(i)) //nolint:gosec // a send has fewer than 2^31 messages
 	b.bytes += size
+	b.sizes = append(b.sizes, int32(min(size, math.MaxInt32)))
 	return nil
 }
 
@@ -198,7 +201,8 @@ func (a *assembler) newBucket(d *dest) int {
 	n := len(a.buckets)
 	if n < cap(a.buckets) {
 		a.buckets = a.buckets[:n+1]
-		a.buckets[n] = bucket{dest: d, messages: a.buckets[n].messages[:0]}
+		old := a.buckets[n]
+		a.buckets[n] = bucket{dest: d, messages: old.messages[:0], sizes: old.sizes[:0]}
 	} else {
 		a.buckets = append(a.buckets, bucket{dest: d})
 	}
@@ -278,30 +282,31 @@ func (s *shipment) first(part []int32) int {
 func (a *assembler) send(ctx context.Context, s shipment) {
 	for i := range a.buckets {
 		b := &a.buckets[i]
+		sizes := b.sizes
 		for rest := b.messages; len(rest) > 0; {
-			n := a.fit(b.dest, s.out, rest, s.in != nil)
+			n := a.fit(b.dest, sizes, s.in != nil)
 			if err := a.sendEntry(ctx, &s, b.dest, rest[:n]); err != nil {
 				s.fail(s.first(rest), err)
 				return
 			}
-			rest = rest[n:]
+			rest, sizes = rest[n:], sizes[n:]
 		}
 	}
 }
 
-// fit is how many of the messages go into one entry. With effectively_once only what the
-// broker takes bounds it, so that one entry in is one entry out.
-func (a *assembler) fit(d *dest, out []pipeline.Message, rest []int32, exact bool) int {
+// fit is how many messages of these sizes go into one entry. With effectively_once only
+// what the broker takes bounds it, so that one entry in is one entry out.
+func (a *assembler) fit(d *dest, sizes []int32, exact bool) int {
 	if !a.sink.batching.Enabled {
 		return 1
 	}
 	most, room := a.sink.batching.MaxMessages, min(a.sink.batching.MaxBytes, d.limit-headroom)
 	if exact {
-		most, room = len(rest), d.limit-headroom
+		most, room = len(sizes), d.limit-headroom
 	}
 	n, bytes := 0, 0
-	for n < len(rest) && n < most {
-		bytes += a.size(&out[rest[n]])
+	for n < len(sizes) && n < most {
+		bytes += int(sizes[n])
 		if n > 0 && bytes > room {
 			break
 		}
@@ -348,7 +353,11 @@ func (a *assembler) begin(d *dest, number uint64, batched bool) {
 }
 
 func (a *assembler) append(m *pipeline.Message) {
-	if m.Properties != nil || m.Forward != pipeline.ForwardNothing {
+	switch {
+	case m.NamesInputOnly():
+		a.enc.Constant(pipeline.InputTopic, m.Cause.Topic)
+		a.enc.PropertyBytes(pipeline.InputID, a.texts.InputID(m.Cause))
+	case m.Properties != nil || m.Forward != pipeline.ForwardNothing:
 		m.EachProperty(&a.texts, a.add)
 	}
 	a.message.Key, a.message.Value, a.message.EventTime = m.Key, m.Value, m.EventTime

@@ -50,7 +50,9 @@ func (r *Results) reset(n, total int) {
 	}
 	clear(r.acks)
 	r.Results = slices.Grow(r.Results[:0], n+1)[:n]
-	r.outputs = slices.Grow(r.outputs[:0], total) // never grown later: results point into it
+	// Never grown later: results point into it, and lie open to its end, so that the
+	// pipeline need not copy them to have them in one piece.
+	r.outputs = slices.Grow(r.outputs[:0], total)
 	r.acks, r.Metrics, r.Logs = r.acks[:0], nil, nil
 	// Behind the end, where nobody looks: Owner finds its way back from there.
 	r.Results[:n+1][n] = pipeline.Result{Err: owner{r}}
@@ -106,7 +108,7 @@ func (c Codec) Decode(in []pipeline.Message, r *Results) error {
 		if kind == kindValue {
 			at := len(r.outputs)
 			r.outputs = append(r.outputs, pipeline.Message{Key: in[i].Key, Value: body, EventTime: in[i].EventTime})
-			r.Results[i] = pipeline.Result{Outputs: r.outputs[at : at+1 : at+1]}
+			r.Results[i] = pipeline.Result{Outputs: r.outputs[at : at+1]}
 			continue
 		}
 		r.Results[i] = pipeline.Result{}
@@ -171,7 +173,7 @@ func (r *Results) decodeOutputs(body []byte, into *pipeline.Result) (ok bool) {
 	n, from := int(c.u32()), len(r.outputs)
 	r.outputs = r.outputs[:from+n]
 	clear(r.outputs[from:])
-	into.Outputs = r.outputs[from : from+n : from+n]
+	into.Outputs = r.outputs[from : from+n]
 	topic := ""
 	for i := range into.Outputs {
 		c.output(&into.Outputs[i], &topic)

@@ -82,6 +82,14 @@ type Encoder struct {
 	mixed  bool   // they do not share one
 	keyed  Message
 	pack   packer
+	stem   stem
+}
+
+// stem is a property that was encoded for the message before.
+type stem struct {
+	tag        byte
+	key, value string
+	encoded    []byte
 }
 
 // room is kept in front of the messages, so that they need not be moved behind a
@@ -117,6 +125,19 @@ func (e *Encoder) Size() int { return max(0, len(e.body)-room) }
 
 // Property adds one to the message that is appended next.
 func (e *Encoder) Property(key, value string) {
+	e.staged = appendProperty(e.staged, e.tag(), key, value)
+}
+
+// Constant is Property for one that most messages have alike: it is encoded once.
+func (e *Encoder) Constant(key, value string) {
+	if s := &e.stem; s.tag != e.tag() || s.value != value || s.key != key {
+		*s = stem{tag: e.tag(), key: key, value: value, encoded: appendProperty(s.encoded[:0], e.tag(), key, value)}
+	}
+	e.staged = append(e.staged, e.stem.encoded...)
+}
+
+// PropertyBytes is Property for a value that nobody keeps.
+func (e *Encoder) PropertyBytes(key string, value []byte) {
 	e.staged = appendProperty(e.staged, e.tag(), key, value)
 }
 

@@ -96,7 +96,7 @@ func keyValue(b []byte) (k, v []byte, ok bool) {
 }
 
 // appendProperty writes one property under the given tag.
-func appendProperty[T string | []byte](b []byte, tag byte, k, v T) []byte {
+func appendProperty[K, V string | []byte](b []byte, tag byte, k K, v V) []byte {
 	n := 2 + sizeUvarint(uint64(len(k))) + len(k) + sizeUvarint(uint64(len(v))) + len(v)
 	b = appendUvarint(append(b, tag), uint64(n))
 	b = append(appendUvarint(append(b, 1<<3|2), uint64(len(k))), k...)
