@@ -150,7 +150,7 @@ func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
 	b := p.bucket(d, m)
 	b.messages = append(b.messages, int32(i)) //nolint:gosec // a send has fewer than 2^31 messages
 	b.bytes += size
-	b.sizes = append(b.sizes, int32(min(size, math.MaxInt32)))
+	b.sizes = append(b.sizes, int32(min(size, math.MaxInt32))) //nolint:gosec // bounded
 	return nil
 }
 

@@ -470,3 +470,43 @@ func compare(t *testing.T, want []plain, e *entry.Entry) {
 		t.Error(diff)
 	}
 }
+
+// Properties that are encoded once, or from bytes, are as any other; those of one message
+// never show in the next.
+func TestConstantProperties(t *testing.T) {
+	form := func(batched bool, add func(enc *entry.Encoder, topic, id string)) []byte {
+		var enc entry.Encoder
+		var frames []byte
+		for range 2 {
+			enc.Begin(entry.Header{Producer: "p", Batched: batched, PublishTime: 1, Sequence: 7})
+			for i, topic := range []string{"a", "a", "b", "", "a"} {
+				if !batched && i > 0 {
+					break
+				}
+				add(&enc, topic, fmt.Sprint(i))
+				enc.Append(&entry.Message{Value: []byte{byte(i)}})
+			}
+			e, err := enc.Finish()
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames = append(frames, e.Frame...)
+		}
+		return frames
+	}
+	for name, batched := range map[string]bool{"Batched": true, "Single": false} {
+		t.Run(name, func(t *testing.T) {
+			want := form(batched, func(enc *entry.Encoder, topic, id string) {
+				enc.Property("topic", topic)
+				enc.Property("id", id)
+			})
+			got := form(batched, func(enc *entry.Encoder, topic, id string) {
+				enc.Constant("topic", topic)
+				enc.PropertyBytes("id", []byte(id))
+			})
+			if d := cmp.Diff(want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
