@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -100,8 +101,8 @@ func sit(ctx context.Context, only string, o options) error {
 			}
 		}
 	})
-	if err := t.end(); err != nil {
-		return err
+	if t.ended {
+		o.out = "" // what there is is shown, and replaces nothing
 	}
-	return report(o, sections)
+	return errors.Join(t.end(), report(o, sections))
 }

@@ -21,6 +21,7 @@ type sitting struct {
 	cancel   context.CancelFunc
 	cleanups []func()
 	failed   error
+	ended    bool // by a Fatal, in the middle
 }
 
 func newSitting(ctx context.Context) *sitting {
@@ -80,7 +81,7 @@ func (s *sitting) Failed() bool { return s.failed != nil }
 
 // Fatal implements testing.TB. Only goroutines of do call it.
 func (s *sitting) Fatal(args ...any) {
-	s.failed = errors.Join(s.failed, errors.New(fmt.Sprint(args...)))
+	s.failed, s.ended = errors.Join(s.failed, errors.New(fmt.Sprint(args...))), true
 	runtime.Goexit()
 }
 
