@@ -169,8 +169,11 @@ resource "functionmesh_function" "f" {
   inputs  = { in = {} }
   output  = { topic = "out" }
   processing_guarantees = "effectively_once"
-}`, built.wasm))
+}
+data "functionmesh_function" "f" { name = functionmesh_function.f.name }
+output "path" { value = data.functionmesh_function.f.instances[0].data_path }`, built.wasm))
 	p.apply()
+	p.terraform("output", "-raw", "path").says(t, "entry")
 	_, local, _ := strings.Cut(ns.Name, "/")
 	fed(t, server, ns.Full("in"), 100)
 	shouted(t, held{server, ns.Full("out"), 0}, 100, "!")
