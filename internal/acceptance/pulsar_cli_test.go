@@ -81,6 +81,8 @@ func TestPulsarRefusesBadSettingsInTheForeground(t *testing.T) {
 		"Deduplication":     {"processingGuarantees: EFFECTIVELY_ONCE\n", []string{"processing_guarantees", "set-deduplication"}},
 		"Compression":       {"producerConfig: {compressionType: BROTLI}\n", []string{"output.producer.compression", "lz4"}},
 		"Several":           {"parallelism: 3\n", []string{"parallelism"}},
+		"DeadLetter":        {"deadLetterTopic: dead\n", []string{"dead_letter_topic", "max_message_retries"}},
+		"RegexAndName":      {"inputSpecs: {a.*: {regexPattern: true}, b: {}}\n", []string{`a.*"].regex`}},
 		"Unknown":           {"windowConfig: {windowLengthCount: 5}\n", []string{"windowConfig"}},
 	} {
 		t.Run(name, func(t *testing.T) {

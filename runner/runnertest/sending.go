@@ -163,6 +163,9 @@ func refusalEnds(t *testing.T, h SinkHarness) {
 	if done < len(second) && err == nil {
 		t.Errorf("the Send behind: %d, no error", done)
 	}
+	if errors.As(err, &refused) {
+		t.Errorf("the Send behind holds no message that is refused: %v", err)
+	}
 	if done == 0 { // nothing of it is stored, so that order holds
 		mustWait(t, s.Send(bounded(t), first[4:]), 6)
 		mustWait(t, s.Send(bounded(t), second), 10)

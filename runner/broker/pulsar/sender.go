@@ -69,7 +69,11 @@ func (w *sender) begin(total int) *pending {
 		p, w.spare = w.spare[n-1], w.spare[:n-1]
 	}
 	*p = pending{sender: w, sends: p.sends[:0], total: total, most: -1}
-	if w.poison != nil {
+	switch {
+	case w.poison == nil:
+	case isRefusal(w.poison): // of another message: these are as good as before
+		p.fail(0, fmt.Errorf("%w: %s", errAfter, w.poison)) //nolint:errorlint // see above
+	default:
 		p.fail(0, fmt.Errorf("%w: %w", errAfter, w.poison))
 	}
 	w.outstanding++

@@ -1,6 +1,7 @@
 package pulsar_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -77,9 +78,16 @@ func TestPulsarSinkConforms(t *testing.T) {
 					return newSink(t, o)
 				},
 				Written: func(t *testing.T) []pipeline.Message { return stored(t, s, topic) },
+				Refused: func() pipeline.Message { return pipeline.Message{Value: incompressible(6 << 20)} },
 			})
 		})
 	}
+}
+
+func incompressible(n int) []byte {
+	v := make([]byte, n)
+	_, _ = rand.Read(v)
+	return v
 }
 
 func sourceOptions(s *pulsartest.Server, topic string, partitions int, mode wire.Mode) pulsar.SourceOptions {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,7 +212,10 @@ func (w *writing) send(ctx context.Context, o *outlet, m *pipeline.Message, i in
 
 func sendError(name string, err error) error {
 	var e *pulsario.Error
-	if errors.As(err, &e) && e.Result() == pulsario.MessageTooBig {
+	big := errors.As(err, &e) && e.Result() == pulsario.MessageTooBig
+	// What is too large only with its metadata, or compressed, fails with an error that the
+	// client does not export.
+	if big || strings.Contains(err.Error(), "exceeds MaxMessageSize") {
 		return &pipeline.MessageError{Err: fmt.Errorf("%w: %w", pulsar.ErrTooLarge, err)}
 	}
 	if name != "" {

@@ -22,8 +22,11 @@ import (
 const (
 	batchMessages = 1000
 	batchBytes    = 128 << 10
-	batchDelay    = 10 * time.Millisecond
-	pendingMost   = 1000
+	// batchBytesMost leaves room in the largest entry of a broker for what compression may
+	// add, so that an entry that is too large holds one message.
+	batchBytesMost = 4 << 20
+	batchDelay     = 10 * time.Millisecond
+	pendingMost    = 1000
 )
 
 // Sink publishes messages with Pulsar's own client. Lanes share one producer per topic,
@@ -79,7 +82,7 @@ func (s *Sink) tune(p *wire.Producer) error {
 		SendTimeout:        -1, // as Pulsar's own runtimes: none
 		MaxPendingMessages: positive(p.MaxPending, pendingMost), DisableBatching: !batching.Enabled,
 		BatchingMaxMessages:     uint(positive(batching.MaxMessages, batchMessages)),
-		BatchingMaxSize:         uint(positive(batching.MaxBytes, batchBytes)),
+		BatchingMaxSize:         uint(min(positive(batching.MaxBytes, batchBytes), batchBytesMost)),
 		BatchingMaxPublishDelay: max(batchDelay, time.Duration(batching.DelayMs)*time.Millisecond),
 	}
 	switch batching.Builder {
