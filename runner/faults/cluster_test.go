@@ -141,6 +141,12 @@ func taken(t *testing.T, cluster *pulsartest.Cluster, guarantee string, away fun
 	i := s.start(t, 0, 1)
 	flow.Until(t, total/20)
 	begin := time.Now()
+	given := false
+	defer func() {
+		if !given { // or what comes next fails, too
+			back()
+		}
+	}()
 	away(owner)
 	pulsartest.Eventually(t, "the survivor stores outputs", func() bool {
 		i.alive(t)
@@ -148,6 +154,7 @@ func taken(t *testing.T, cluster *pulsartest.Cluster, guarantee string, away fun
 	})
 	took := time.Since(begin).Round(time.Millisecond)
 	back()
+	given = true
 	s.server.Settled(t, s.in, subscription)
 	i.drain(t)
 	s.judge(t, flow, c)

@@ -33,7 +33,7 @@ const (
 )
 
 // Patience is how long anything may take that is not measured.
-const Patience = 2 * time.Minute
+const Patience = 4 * time.Minute
 
 // Server is a Pulsar that runs.
 type Server struct {
