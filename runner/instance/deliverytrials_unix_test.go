@@ -3,13 +3,7 @@
 package instance_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -347,26 +341,10 @@ func connectorTrials() map[string]trial {
 	return map[string]trial{"builtin": both, "config": both}
 }
 
-// keys writes a key pair and returns cryptoConfig that uses it.
+// keys are a key pair, and cryptoConfig that uses it.
 func keys(t *testing.T) (config spec.JSON, public, private string) {
 	t.Helper()
-	pair, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&pair.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, der []byte) string {
-		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	public = write("public.pem", "PUBLIC KEY", der)
-	private = write("private.pem", "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(pair))
+	public, private = pulsartest.Keys(t)
 	return spec.JSON(fmt.Sprintf(`{"cryptoKeyReaderConfig":{"defaultPublicKey":"file://%s","defaultPrivateKey":"file://%s"},"encryptionKeys":["k"]}`, public, private)), public, private
 }
 

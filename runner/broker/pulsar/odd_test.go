@@ -3,11 +3,7 @@ package pulsar_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/binary"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -152,7 +148,8 @@ func TestPulsarEncryptedEntries(t *testing.T) {
 	n := s.Namespace(t, c.policies())
 	j := c.job(t, n)
 	s.Subscribe(t, j.In, "sub", "earliest")
-	p, err := s.Client(t).CreateProducer(pulsario.ProducerOptions{Topic: j.In, Encryption: &pulsario.ProducerEncryptionInfo{KeyReader: newKey(t), Keys: []string{"k"}}})
+	public, private := pulsartest.Keys(t)
+	p, err := s.Client(t).CreateProducer(pulsario.ProducerOptions{Topic: j.In, Encryption: &pulsario.ProducerEncryptionInfo{KeyReader: crypto.NewFileKeyReader(public, private), Keys: []string{"k"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,30 +164,6 @@ func TestPulsarEncryptedEntries(t *testing.T) {
 	if counted["encrypted"] != 1 || s.Backlog(t, j.In, "sub") != 1 {
 		t.Errorf("counted %v, %d entries wait", counted, s.Backlog(t, j.In, "sub"))
 	}
-}
-
-// publicKey encrypts, and nobody can decrypt.
-type publicKey []byte
-
-func newKey(t *testing.T) publicKey {
-	t.Helper()
-	pair, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&pair.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-}
-
-func (k publicKey) PublicKey(name string, meta map[string]string) (*crypto.EncryptionKeyInfo, error) {
-	return crypto.NewEncryptionKeyInfo(name, k, meta), nil
-}
-
-func (publicKey) PrivateKey(string, map[string]string) (*crypto.EncryptionKeyInfo, error) {
-	return nil, errOdd
 }
 
 // Tombstones stay tombstones, and a compacted topic gives the newest of each key.

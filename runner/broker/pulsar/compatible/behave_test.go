@@ -4,13 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -197,34 +192,10 @@ func TestPulsarPatternFindsTopics(t *testing.T) {
 	}
 }
 
-// keys makes a pair of key files.
-func keys(t testing.TB) (public, private string) {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	public, private = filepath.Join(dir, "public"), filepath.Join(dir, "private")
-	for file, block := range map[string]*pem.Block{
-		public:  {Type: "PUBLIC KEY", Bytes: encoded},
-		private: {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return public, private
-}
-
 func TestPulsarEncrypts(t *testing.T) {
 	s := pulsartest.Need(t)
 	topic := s.Namespace(t, pulsartest.Policies{}).Topic(t, "t", 0)
-	public, private := keys(t)
+	public, private := pulsartest.Keys(t)
 	s.Subscribe(t, topic, "sub", "earliest")
 	s.Subscribe(t, topic, "blind", "earliest")
 	o := sinkOptions(s, topic)
