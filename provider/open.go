@@ -38,7 +38,7 @@ func Open(ctx context.Context, c Config) (tfx.Opened, error) {
 	if err != nil {
 		return tfx.Opened{}, fmt.Errorf("embedded platform: %w", err)
 	}
-	own, err := admin.New(admin.Options{URL: daemon.AdminURL()})
+	own, err := admin.New(admin.Options{URL: daemon.AdminURL(), Transport: daemon.Transport()})
 	if err != nil {
 		return tfx.Opened{}, err
 	}

@@ -30,7 +30,8 @@ type Options struct {
 	TLS       TLS
 	// Timeout bounds one request; 0: 5 minutes, long enough for an upload.
 	Timeout time.Duration
-	// Transport replaces the network, for tests; nil: one made from URL and TLS.
+	// Transport replaces the network. An engine.Error of its own is handed on as it is.
+	// nil: one made from URL and TLS.
 	Transport http.RoundTripper
 }
 
@@ -125,6 +126,9 @@ func (a *api) classify(ctx context.Context, x *exchange, err error) error {
 			text = strings.TrimSuffix(text, ". "+hint)
 		}
 		return &engine.Error{Class: classOf(x, refused), Path: field, Hint: hint, Err: errors.New(text)}
+	}
+	if told, ok := errors.AsType[*engine.Error](err); ok {
+		return told
 	}
 	if x.status != 0 {
 		return &answerError{url: a.url, err: err}

@@ -21,7 +21,7 @@ func connect(ctx context.Context, t Target) (catalog.Clients, error) {
 	if err != nil {
 		return catalog.Clients{}, err
 	}
-	return admin.New(admin.Options{URL: daemon.AdminURL()})
+	return admin.New(admin.Options{URL: daemon.AdminURL(), Transport: daemon.Transport()})
 }
 
 func (t Target) local() local.Options {

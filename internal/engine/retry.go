@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -70,6 +71,7 @@ func (e *Engine[S]) poll(ctx context.Context, key Key, limit time.Duration, done
 	t := e.Timing.withDefaults()
 	var last Observed[S]
 	var downSince time.Time
+	var down error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		have, err := e.Client.Observe(ctx, key)
 		switch {
@@ -77,6 +79,7 @@ func (e *Engine[S]) poll(ctx context.Context, key Key, limit time.Duration, done
 			if downSince.IsZero() {
 				downSince = time.Now()
 			}
+			down = err
 			if time.Since(downSince) >= t.Outage {
 				err = backoff.Permanent(err)
 			}
@@ -84,7 +87,7 @@ func (e *Engine[S]) poll(ctx context.Context, key Key, limit time.Duration, done
 		case err != nil:
 			return struct{}{}, backoff.Permanent(err)
 		}
-		downSince, last = time.Time{}, have
+		downSince, down, last = time.Time{}, nil, have
 		ok, err := done(have)
 		if err != nil {
 			return struct{}{}, backoff.Permanent(err)
@@ -94,6 +97,9 @@ func (e *Engine[S]) poll(ctx context.Context, key Key, limit time.Duration, done
 		}
 		return struct{}{}, nil
 	}, backoff.WithBackOff(t.backOff()), backoff.WithMaxElapsedTime(limit))
+	if err != nil && down != nil && !Is(err, Unavailable) {
+		err = fmt.Errorf("%w: %w", down, err) // the caller's time ended; this is what it was spent on
+	}
 	return last, err
 }
 

@@ -16,15 +16,19 @@ type NotReadyError struct {
 	Key      Key
 	Status   Status
 	Terminal bool
-	Err      error // why waiting ended when not Terminal: the context's error
+	Err      error // why waiting ended when not Terminal: the context's error, or the platform's silence
 }
 
 // Error has the reason, the message and the last log lines of what failed.
 func (e *NotReadyError) Error() string {
 	var b strings.Builder
-	verb := "is not ready yet"
-	if e.Terminal {
+	verb, err := "is not ready yet", e.Err
+	switch {
+	case e.Terminal:
 		verb = "failed"
+	case Is(err, Unavailable):
+		b.WriteString(strings.TrimSuffix(err.Error(), ".") + ".\nWhen it last answered, ")
+		verb, err = "was not ready yet", nil
 	}
 	fmt.Fprintf(&b, "%s %s %s (%d of %d instances ready)", e.Key.Kind, e.Key, verb, e.Status.Ready, e.Status.Wanted)
 	if e.Status.Reason != "" && !strings.Contains(e.Status.Message, e.Status.Reason) {
@@ -33,8 +37,8 @@ func (e *NotReadyError) Error() string {
 	if e.Status.Message != "" {
 		b.WriteString(": " + e.Status.Message)
 	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+	if err != nil {
+		b.WriteString(": " + err.Error())
 	}
 	if i := failing(e.Status.Instances); i != nil {
 		lines := i.LogTail[max(0, len(i.LogTail)-maxLogLines):]
@@ -74,15 +78,16 @@ func label(component string) string {
 
 // Wait observes until the object is ready or stopped as asked. It gives up at once
 // with a terminal NotReadyError when the platform says Failed, and with another when
-// ctx ends. Progress, if not nil, is told every status that differs from the one before.
+// ctx ends or the platform does not answer any more. Progress, if not nil, is told
+// every status that differs from the one before.
 func (e *Engine[S]) Wait(ctx context.Context, key Key, progress func(Status)) (Observed[S], error) {
-	var told string
+	var before string
 	have, err := e.watched(ctx, key, func(have Observed[S]) (bool, error) {
 		if !have.Found {
 			return false, New(NotFound, errors.New("it vanished while waiting for it"))
 		}
-		if now := summary(have.Status); progress != nil && now != told {
-			told = now
+		if now := summary(have.Status); progress != nil && now != before {
+			before = now
 			progress(have.Status)
 		}
 		switch have.Status.Phase {
@@ -94,10 +99,13 @@ func (e *Engine[S]) Wait(ctx context.Context, key Key, progress func(Status)) (O
 		}
 		return false, nil
 	})
-	if err != nil && ctx.Err() != nil && have.Found {
-		if _, ok := errors.AsType[*NotReadyError](err); !ok {
-			err = &NotReadyError{Key: key, Status: have.Status, Err: context.Cause(ctx)}
-		}
+	_, told := errors.AsType[*NotReadyError](err)
+	switch {
+	case told || !have.Found:
+	case Is(err, Unavailable):
+		err = &NotReadyError{Key: key, Status: have.Status, Err: err}
+	case err != nil && ctx.Err() != nil:
+		err = &NotReadyError{Key: key, Status: have.Status, Err: context.Cause(ctx)}
 	}
 	return have, named(err, key)
 }

@@ -81,6 +81,45 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 	}
 }
 
+func TestWaitSaysThatThePlatformFellSilent(t *testing.T) {
+	cases := map[string]struct {
+		outage time.Duration
+		end    bool // the caller's time ends first
+	}{
+		"TooLong":    {outage: time.Millisecond},
+		"CallerEnds": {outage: time.Hour, end: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			m := enginetest.NewMemory(keyOf)
+			m.Put(ours(thing{Name: "a"}))
+			m.SetStatus(key, engine.Status{Phase: engine.Progressing, Reason: "Starting", Wanted: 1})
+			e := bind(m)
+			e.Timing.Outage = c.outage
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			_, err := e.Wait(ctx, key, func(engine.Status) {
+				m.FailNext(enginetest.Observe, 1<<30, engine.Unavailable)
+				if c.end {
+					go func() {
+						for m.Calls(enginetest.Observe) < 4 {
+							time.Sleep(time.Millisecond)
+						}
+						cancel()
+					}()
+				}
+			})
+			var late *engine.NotReadyError
+			if !errors.As(err, &late) || late.Terminal || late.Status.Reason != "Starting" || !engine.Is(err, engine.Unavailable) {
+				t.Fatalf("Wait: %v", err)
+			}
+			if text := err.Error(); strings.Index(text, late.Err.Error()) != 0 || !strings.Contains(text, "When it last answered") {
+				t.Errorf("the silence is not what the error begins with: %s", text)
+			}
+		})
+	}
+}
+
 func TestWaitForWhatVanished(t *testing.T) {
 	if _, err := bind(enginetest.NewMemory(keyOf)).Wait(t.Context(), key, nil); !engine.Is(err, engine.NotFound) {
 		t.Errorf("Wait: %v, want class %q", err, engine.NotFound)

@@ -34,13 +34,18 @@ type Client struct {
 	hello  Handshake
 }
 
-func newClient(dir home.Dir, socket string) *Client {
-	return &Client{dir: dir, socket: socket, http: &http.Client{Transport: &http.Transport{
-		IdleConnTimeout: 30 * time.Second,
+func newClient(dir home.Dir, r home.Record) *Client {
+	base := &http.Transport{
+		IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 16,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+			return (&net.Dialer{}).DialContext(ctx, "unix", r.Socket)
 		},
-	}}}
+	}
+	return &Client{dir: dir, socket: r.Socket, http: &http.Client{
+		Transport: &listener{
+			base: base, dir: dir, socket: r.Socket, pid: r.PID, every: askEvery, answer: handshakeLimit, limit: silentAfter,
+		},
+	}}
 }
 
 // Handshake is what the daemon said when the client connected.
@@ -48,6 +53,10 @@ func (c *Client) Handshake() Handshake { return c.hello }
 
 // AdminURL is the REST API's address, unix://…, for internal/admin.
 func (c *Client) AdminURL() string { return "unix://" + c.socket }
+
+// Transport carries requests to AdminURL, for internal/admin. It gives up on a daemon
+// that answers nothing, however long a request may take of one that lives.
+func (c *Client) Transport() http.RoundTripper { return c.http.Transport }
 
 // TokenFile holds the bearer token of the daemon's TCP listener.
 func (c *Client) TokenFile() string { return c.dir.Path(tokenFile) }
@@ -181,6 +190,9 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		return nil, err
 	}
 	res, err := c.http.Do(req)
+	if silent, ok := errors.AsType[*engine.Error](err); ok {
+		return nil, silent
+	}
 	if err != nil {
 		return nil, &engine.Error{
 			Class: engine.Unavailable, Hint: "See " + c.dir.Path(logName),

@@ -77,13 +77,17 @@ func dial(ctx context.Context, dir home.Dir) (*Client, error) {
 	if !ok {
 		return nil, engine.New(engine.Unavailable, fmt.Errorf("the local platform in %s is starting or stopping", dir))
 	}
-	c := newClient(dir, r.Socket)
-	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
+	c := newClient(dir, r)
+	asked := time.Now()
+	limited, cancel := context.WithTimeout(ctx, handshakeLimit)
 	defer cancel()
-	if c.hello, err = c.Refresh(ctx); err != nil {
-		return nil, fmt.Errorf("process %d: %w", r.PID, err)
+	if c.hello, err = c.Refresh(limited); err == nil {
+		return c, nil
 	}
-	return c, nil
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, (&silence{socket: r.Socket, pid: r.PID, since: asked}).class(dir)
+	}
+	return nil, fmt.Errorf("process %d: %w", r.PID, err)
 }
 
 func foreign(h Handshake) error {
@@ -149,7 +153,8 @@ func Ensure(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, err := dial(ctx, dir); err == nil {
+	c, err := dial(ctx, dir)
+	if err == nil {
 		switch judge(c.hello, binary) {
 		case useIt:
 			return c.use(ctx, o)
@@ -157,6 +162,9 @@ func Ensure(ctx context.Context, o Options) (*Client, error) {
 			return nil, foreign(c.hello)
 		case replaceIt:
 		}
+	}
+	if silent, ok := errors.AsType[*silence](err); ok && silent.stopped() {
+		return nil, err // it does not go on by itself
 	}
 	if o.StartTimeout == 0 {
 		o.StartTimeout = defaultStart
@@ -167,7 +175,7 @@ func Ensure(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := startLocked(ctx, dir, binary, o)
+	c, err = startLocked(ctx, dir, binary, o)
 	return c, errors.Join(err, release())
 }
 
@@ -204,8 +212,15 @@ func startLocked(ctx context.Context, dir home.Dir, binary home.Binary, o Option
 func settle(ctx context.Context, dir home.Dir, within time.Duration) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	var first *silence
 	for {
 		c, err := dial(ctx, dir)
+		if silent, ok := errors.AsType[*silence](err); ok {
+			if first != nil {
+				silent.since = first.since
+			}
+			first = silent
+		}
 		switch {
 		case err == nil:
 			return c, nil

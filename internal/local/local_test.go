@@ -4,6 +4,7 @@ package local_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -103,8 +104,14 @@ func TestFrozenDaemon(t *testing.T) {
 		return engine.Is(err, engine.Unavailable)
 	})
 	o.StartTimeout = 200 * time.Millisecond
-	if _, err := local.Ensure(t.Context(), o); !engine.Is(err, engine.Unavailable) {
-		t.Errorf("ensure beside a frozen daemon: %v, want unavailable", err)
+	_, err := local.Ensure(t.Context(), o)
+	if !engine.Is(err, engine.Unavailable) {
+		t.Fatalf("ensure beside a frozen daemon: %v, want unavailable", err)
+	}
+	for _, word := range []string{strings.TrimPrefix(c.AdminURL(), "unix://"), "has not answered since", fmt.Sprintf("kill -CONT %d", pid)} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error lacks %q: %v", word, err)
+		}
 	}
 	must(t, syscall.Kill(pid, syscall.SIGCONT))
 	eventually(t, "an answer after the thaw", func() bool { _, err := c.Secrets(t.Context()); return err == nil })

@@ -60,7 +60,11 @@ func (m *managed[S]) title() string {
 func (m *managed[S]) failure(j job[S], err error) {
 	diags, verb := j.out.diags, j.verb
 	if _, ok := errors.AsType[*engine.NotReadyError](err); ok {
-		diags.AddError(m.title()+" is not ready", m.unready(verb, err))
+		summary := m.title() + " is not ready"
+		if engine.Is(err, engine.Unavailable) {
+			summary = "Platform does not answer"
+		}
+		diags.AddError(summary, m.unready(verb, err))
 		return
 	}
 	summary, detail := fmt.Sprintf("%s could not be %s", m.title(), verb), err.Error()

@@ -7,7 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const zombie = 5 // SZOMB of <sys/proc.h>
+// States of <sys/proc.h>.
+const (
+	stopped = 4 // SSTOP
+	zombie  = 5 // SZOMB
+)
 
 // Bound makes a child with its own process group. macOS knows no parent-death signal:
 // the lifeline pipe ends the child.
@@ -22,4 +26,10 @@ func Identity(pid int) (id string, ok bool) {
 	}
 	start := info.Proc.P_starttime
 	return fmt.Sprintf("%d.%06d", start.Sec, start.Usec), true
+}
+
+// Stopped reports whether the process is suspended, as by SIGSTOP.
+func Stopped(pid int) bool {
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	return err == nil && info.Proc.P_pid == int32(pid) && info.Proc.P_stat == stopped
 }

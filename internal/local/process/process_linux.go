@@ -18,16 +18,7 @@ func Bound() *syscall.SysProcAttr {
 // Identity names one process for ever: two processes with the same pid differ in it.
 // ok is false when there is no such process, or only what its parent has not reaped.
 func Identity(pid int) (id string, ok bool) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return "", false
-	}
-	// The command in parentheses may itself hold spaces and parentheses.
-	end := bytes.LastIndexByte(stat, ')')
-	if end < 0 {
-		return "", false
-	}
-	fields := strings.Fields(string(stat[end+1:]))
+	fields := status(pid)
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return "", false
 	}
@@ -36,4 +27,24 @@ func Identity(pid int) (id string, ok bool) {
 		boot = nil // a locked-down /proc: the start time alone has to do
 	}
 	return strings.TrimSpace(string(boot)) + ":" + fields[19], true
+}
+
+// Stopped reports whether the process is suspended, as by SIGSTOP.
+func Stopped(pid int) bool {
+	fields := status(pid)
+	return len(fields) > 0 && (fields[0] == "T" || fields[0] == "t")
+}
+
+// status are the fields of a process from its state on; none when it is not there.
+func status(pid int) []string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	// The command in parentheses may itself hold spaces and parentheses.
+	end := bytes.LastIndexByte(stat, ')')
+	if end < 0 {
+		return nil
+	}
+	return strings.Fields(string(stat[end+1:]))
 }

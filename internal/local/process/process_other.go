@@ -29,6 +29,9 @@ func GroupExists(int) bool { return false }
 // Exited is inert here.
 func Exited(int) bool { return false }
 
+// Stopped is inert here.
+func Stopped(int) bool { return false }
+
 // KeepDescriptorsPrivate is refused here.
 func KeepDescriptorsPrivate() error { return errors.ErrUnsupported }
 
