@@ -78,6 +78,9 @@ func (s *streams) redriveEnds(ctx context.Context, name string, f redriveFlags, 
 	if !remote {
 		return s.embeddedEnds(ctx, topic, f, o)
 	}
+	if err := there(ctx, broker, topic); err != nil {
+		return err
+	}
 	o.Source, err = pulsar.NewSource(pulsar.SourceOptions{
 		Brokers: map[string]wire.Broker{"": broker}, Instance: wire.Instance{Parallelism: 1}, Limits: wire.DefaultLimits(), Name: Program,
 		Source: wire.Source{

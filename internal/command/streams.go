@@ -2,18 +2,14 @@ package command
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 
-	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 )
 
 // streamReader shows the messages of a topic and touches no subscription.
@@ -57,6 +53,9 @@ func (s *streams) reader(ctx context.Context, verb, name string, v window) (stre
 		return nil, err
 	}
 	if remote {
+		if err := there(ctx, broker, topic); err != nil {
+			return nil, err
+		}
 		return compatible.NewReader(ctx, compatible.ReaderOptions{Broker: broker, Topic: topic, Last: v.last, Earliest: v.earliest, Follow: v.follow})
 	}
 	if broker, topic, err = s.stream(ctx, verb, name); err != nil {
@@ -102,21 +101,9 @@ func (s *streams) list(ctx context.Context) error {
 		s.target.TLS = adminOptions(broker).TLS
 		return s.app.list(ctx, spec.KindTopic, topicTable)
 	}
-	client, err := conn.New(broker, conn.Options{Patience: clusterTimeout})
+	partitions, err := topicsOf(ctx, broker, s.tenant+"/"+s.namespace)
 	if err != nil {
-		return engine.New(engine.Invalid, err)
-	}
-	answer, err := client.Ask(ctx, "topics", func() *pulsarpb.BaseCommand {
-		return &pulsarpb.BaseCommand{GetTopicsOfNamespace: &pulsarpb.GetTopicsOfNamespace{Namespace: s.tenant + "/" + s.namespace}}
-	})
-	if err := errors.Join(err, client.Close()); err != nil {
 		return err
-	}
-	partitions := map[string]int{}
-	for _, full := range answer.GetTopicsOfNamespaceResponse.Topics {
-		if name, err := spec.ParseTopic(full, "", ""); err == nil {
-			partitions[name.Local] = max(partitions[name.Local], name.Partition+1)
-		}
 	}
 	return s.printTopics(partitions)
 }
