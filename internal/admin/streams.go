@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -130,6 +131,34 @@ func (s *Streams) Unsubscribe(ctx context.Context, topic, subscription string) e
 	if engine.Is(err, engine.NotFound) {
 		return nil
 	}
+	return err
+}
+
+// Subscriptions are the names of a topic's subscriptions, sorted; NotFound when there is
+// no such topic.
+func (s *Streams) Subscriptions(ctx context.Context, topic string) ([]string, error) {
+	t, err := parse(topic)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	_, err = s.call(ctx, func(ctx context.Context) error {
+		return s.rest.GetWithContext(ctx, t.path("subscriptions"), &names)
+	})
+	slices.Sort(names)
+	return names, err
+}
+
+// DeleteSubscription deletes a subscription that exists, with its backlog. Force also
+// closes the consumers that read by it.
+func (s *Streams) DeleteSubscription(ctx context.Context, topic, subscription string, force bool) error {
+	t, err := parse(topic)
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, func(ctx context.Context) error {
+		return s.rest.DeleteWithQueryParamsWithContext(ctx, t.subscription(subscription), map[string]string{"force": strconv.FormatBool(force)})
+	})
 	return err
 }
 

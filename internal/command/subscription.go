@@ -2,12 +2,18 @@ package command
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/admin"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
 
 // topicOn is a topic's full name and the platform that keeps it.
@@ -54,6 +60,10 @@ func newUnsubscribe(a *streams) *cobra.Command {
 			if err := a.unsubscribe(cmd.Context(), names[0], names[1], force); err != nil {
 				return err
 			}
+			if a.service != "" && a.target.AdminURL == "" {
+				a.say("%s has no subscription %s now; whether it had one only --admin-url tells", names[0], names[1])
+				return nil
+			}
 			a.say("subscription %s of %s deleted", names[1], names[0])
 			return nil
 		},
@@ -68,15 +78,41 @@ func (s *streams) unsubscribe(ctx context.Context, name, subscription string, fo
 		return err
 	}
 	if remote {
-		cluster, err := clusters(broker)
-		if err != nil {
-			return err
-		}
-		return cluster.Unsubscribe(ctx, topic, subscription)
+		return s.unsubscribeOn(ctx, broker, topic, subscription, force)
 	}
 	daemon, topic, err := s.topicOn(ctx, "unsubscribe", name)
 	if err != nil {
 		return err
 	}
 	return daemon.Unsubscribe(ctx, topic, subscription, force)
+}
+
+// unsubscribeOn is sure that there was a subscription only through the REST API: brokers
+// make one by being asked, so that it is gone afterwards in any case.
+func (s *streams) unsubscribeOn(ctx context.Context, broker wire.Broker, topic, subscription string, force bool) error {
+	if err := there(ctx, broker, topic); err != nil {
+		return err
+	}
+	if broker.AdminURL == "" {
+		if force {
+			return usage("--force on a Pulsar needs its REST API: add --admin-url")
+		}
+		return brokers{broker}.Unsubscribe(ctx, topic, subscription)
+	}
+	cluster, err := admin.NewStreams(adminOptions(broker))
+	if err != nil {
+		return err
+	}
+	all, err := cluster.Subscriptions(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(all, subscription) {
+		return cluster.DeleteSubscription(ctx, topic, subscription, force)
+	}
+	hint := "It has none"
+	if len(all) > 0 {
+		hint = "It has " + strings.Join(all, ", ")
+	}
+	return &engine.Error{Class: engine.NotFound, Hint: hint, Err: fmt.Errorf("topic %s has no subscription %q", topic, subscription)}
 }

@@ -21,6 +21,9 @@ func TestSubscriptionsThatStay(t *testing.T) {
 	const numbers, name = "persistent://public/default/numbers", "public/default/store"
 	c := ensure(t, options(t))
 	pipeline(t, c, 10, "")
+	if err := c.Unsubscribe(t.Context(), numbers, "misspelt", false); !engine.Is(err, engine.NotFound) || !strings.Contains(err.Error(), name) {
+		t.Errorf("a misspelt subscription: %v, want not found and %q", err, name)
+	}
 	if err := c.Unsubscribe(t.Context(), numbers, name, false); !engine.Is(err, engine.Conflict) {
 		t.Errorf("in use: %v, want a conflict", err)
 	}

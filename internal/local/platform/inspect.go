@@ -3,6 +3,8 @@ package platform
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/gateway"
@@ -32,12 +34,16 @@ func (p *Platform) DeleteSubscription(ctx context.Context, topic spec.Topic, nam
 	if err != nil {
 		return err
 	}
-	there := false
+	var names []string
 	for _, s := range stats.Subscriptions {
-		there = there || s.Name == name
+		names = append(names, s.Name)
 	}
-	if !there {
-		return engine.New(engine.NotFound, fmt.Errorf("topic %s has no subscription %q", topic.FullName(), name))
+	if !slices.Contains(names, name) {
+		hint := "It has none"
+		if len(names) > 0 {
+			hint = "It has " + strings.Join(names, ", ")
+		}
+		return &engine.Error{Class: engine.NotFound, Hint: hint, Err: fmt.Errorf("topic %s has no subscription %q", topic.FullName(), name)}
 	}
 	r, used, err := p.reader(topic.FullName(), name)
 	if err != nil {
