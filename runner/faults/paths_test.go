@@ -76,9 +76,9 @@ func combine(r *rand.Rand, number int) combination {
 
 // result is what one path left behind.
 type result struct {
-	Outputs []string // sorted
-	Dead    []string // sorted
-	Cursors map[int]string
+	Outputs []string                  // sorted
+	Dead    []string                  // sorted
+	Cursors map[int]pulsartest.Cursor // by partition
 	Backlog int64
 }
 
@@ -107,8 +107,8 @@ func TestPulsarPathsDoTheSame(t *testing.T) {
 	}
 }
 
-// run lets one path do all of it.
-func (c combination) run(t *testing.T, n *pulsartest.Namespace, in string, path wire.Path, code string) result {
+// scene is what one path is to do.
+func (c combination) scene(t *testing.T, n *pulsartest.Namespace, in string, path wire.Path, code string) *scene {
 	t.Helper()
 	name := fmt.Sprintf("%d-%s", c.number, path)
 	s := &scene{server: n.Server, namespace: n, in: in, out: n.Topic(t, "out-"+name, c.out), dead: n.Topic(t, "dead-"+name, 0)}
@@ -124,16 +124,30 @@ func (c combination) run(t *testing.T, n *pulsartest.Namespace, in string, path 
 	if c.function {
 		s.file.Function = function(t, "go", code, "")
 	}
+	return s
+}
+
+// run lets one path do all of it.
+func (c combination) run(t *testing.T, n *pulsartest.Namespace, in string, path wire.Path, code string) result {
+	t.Helper()
+	s := c.scene(t, n, in, path, code)
 	i := s.start(t, 0, 1)
 	i.ready(t)
 	n.Settled(t, in, string(path))
 	i.drain(t)
+	return c.result(t, s)
+}
+
+// result is what a path has left behind.
+func (c combination) result(t *testing.T, s *scene) result {
+	t.Helper()
+	name := s.file.Source.Subscription.Name
 	left := result{
-		Outputs: texts(n.ReadAll(t, s.out, c.out)), Dead: texts(n.ReadAll(t, s.dead, 0)),
-		Cursors: map[int]string{}, Backlog: n.Backlog(t, in, string(path)),
+		Outputs: texts(s.server.ReadAll(t, s.out, c.out)), Dead: texts(s.server.ReadAll(t, s.dead, 0)),
+		Cursors: map[int]pulsartest.Cursor{}, Backlog: s.server.Backlog(t, s.in, name),
 	}
 	for p := range max(c.fill.Partitions, 1) {
-		left.Cursors[p] = n.Cursors(t, pulsartest.Partition(in, c.fill.Partitions, p))[string(path)].MarkDelete
+		left.Cursors[p] = s.server.Cursors(t, pulsartest.Partition(s.in, c.fill.Partitions, p))[name]
 	}
 	return left
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	pulsario "github.com/apache/pulsar-client-go/pulsar"
 )
 
 // Stats are what a broker says about one topic, or about all partitions of one.
@@ -115,4 +117,46 @@ func (s *Server) cluster(ctx context.Context) string {
 		return ""
 	}
 	return names[0]
+}
+
+// endMark begins what is published only to be the last message of a topic.
+const endMark = "end of "
+
+// Unacknowledged are the values of the messages that a subscription delivers to its next
+// consumer, which leaves them as they are. No consumer may be on it.
+func (s *Server) Unacknowledged(t testing.TB, topic string, partitions int, subscription string) (values [][]byte) {
+	t.Helper()
+	client := s.Client(t)
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	last := endMark + subscription
+	for p := range max(partitions, 1) {
+		name := Partition(topic, partitions, p)
+		producer, err := client.CreateProducer(pulsario.ProducerOptions{Topic: name, DisableBatching: true})
+		if err == nil {
+			_, err = producer.Send(ctx, &pulsario.ProducerMessage{Payload: []byte(last)})
+			producer.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		consumer, err := client.Subscribe(pulsario.ConsumerOptions{Topic: name, SubscriptionName: subscription, Type: pulsario.Exclusive})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, err := consumer.Receive(ctx)
+			if err != nil {
+				t.Fatalf("%s after %d messages: %v", name, len(values), err)
+			}
+			if string(m.Payload()) == last {
+				break
+			}
+			if !strings.HasPrefix(string(m.Payload()), endMark) {
+				values = append(values, m.Payload())
+			}
+		}
+		consumer.Close()
+	}
+	return values
 }
