@@ -3,7 +3,9 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +22,8 @@ func newRun(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run -f FILE", Short: "Run one function, source or sink in the foreground", Args: args(cobra.NoArgs),
 		Long: `Run one function, source or sink in the foreground, on the streams of the embedded
-platform, or with --pulsar on those of a Pulsar. An interrupt drains it: what was read is finished and acknowledged; a second
-one ends it at once.
+platform, or with --pulsar on those of a Pulsar. An interrupt drains it: what was read
+is finished and acknowledged; a second one ends it at once.
 
 FILE has the words of the HCL, or is a FunctionConfig, SourceConfig or SinkConfig of
 Pulsar's own. With --pulsar nothing else has to run here; with --admin-url too, topics
@@ -56,6 +58,7 @@ its instances. Exit code 78 says that starting it again cannot help.`,
 			if remote {
 				defer func() { err = errors.Join(err, os.RemoveAll(f.WorkDir)) }()
 			}
+			o.Draining = a.draining
 			a.progress("running %s %s/%s/%s; interrupt to drain", f.Component.Kind, f.Component.Tenant, f.Component.Namespace, f.Component.Name)
 			return ended(instance.RunFile(cmd.Context(), f, o))
 		},
@@ -65,6 +68,18 @@ its instances. Exit code 78 says that starting it again cannot help.`,
 	pulsar.register(cmd)
 	cmd.Flags().BoolVar(&lifeline, "lifeline", false, "drain and stop when standard input ends")
 	return cmd
+}
+
+// draining says what an interrupt waits for.
+func (a *app) draining(messages int, grace time.Duration) {
+	what := "what was read is finished and acknowledged first"
+	switch {
+	case messages == 1:
+		what = "user code is at work on a message, which is finished first"
+	case messages > 1:
+		what = fmt.Sprintf("user code is at work on %d messages, which are finished first", messages)
+	}
+	fmt.Fprintf(a.Stderr, "draining: %s, for at most %s; interrupt again to stop at once\n", what, grace)
 }
 
 // wireFile lets the platform prepare topics and subscription for a component that

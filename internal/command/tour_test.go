@@ -3,9 +3,11 @@
 package command_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -236,6 +238,47 @@ func TestRunInTheForeground(t *testing.T) {
 	}
 	if err := <-exited; err != nil {
 		t.Errorf("after an interrupt: %v\n%s", err, errs.String())
+	}
+}
+
+// User code that never returns: an interrupt says what is waited for, a second one does
+// not wait.
+func TestRunIsInterruptedTwice(t *testing.T) {
+	m := newMachine(t)
+	m.write(t, "stuck.py", "import time\ndef stuck(message, context):\n    print('stuck', flush=True)\n    time.sleep(3600)\n")
+	file := m.write(t, "stuck.yaml", "name: stuck\nruntime: { python: { file: stuck.py, class: stuck.stuck } }\ninputs: { quiet: {} }\nsubscription: { position: earliest }\n")
+	cmd := m.command(t.Context(), "run", "-f", file)
+	said, errs := io.Pipe()
+	cmd.Stderr = errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		_ = errs.Close()
+		exited <- err
+	}()
+	m.produceWhenThere(t, "quiet", "hello\n", exited)
+	lines := bufio.NewScanner(said)
+	for _, word := range []string{"stuck", "draining: user code is at work on a message"} {
+		for found := false; !found; found = strings.HasPrefix(lines.Text(), word) {
+			if !lines.Scan() {
+				t.Fatalf("it ended and never said %q", word)
+			}
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(lines.Text(), "for at most 25s; interrupt again to stop at once") {
+		t.Errorf("it said %q", lines.Text())
+	}
+	for lines.Scan() { // until it has ended
+	}
+	var ended *exec.ExitError
+	if err := <-exited; !errors.As(err, &ended) {
+		t.Errorf("after a second interrupt: %v", err)
 	}
 }
 

@@ -212,15 +212,17 @@ func (i *instance) code(ctx context.Context, fn *wire.Function, log *logTopic) (
 	}
 }
 
-// watched makes calls visible that nothing bounds.
+// watched makes calls visible: all while they run, those that nothing bounds when that
+// is long.
 func (i *instance) watched(f pipeline.Functions) pipeline.Functions {
-	if i.file.Limits.CallTimeoutMs > 0 {
-		return f
+	calls := &slowCalls{Functions: f, calls: i.calls}
+	if i.file.Limits.CallTimeoutMs == 0 {
+		calls.report = func(err error) {
+			i.probe.Failed(pipeline.System, err)
+			i.logger.Warn("user code", "error", err)
+		}
 	}
-	return &slowCalls{Functions: f, report: func(err error) {
-		i.probe.Failed(pipeline.System, err)
-		i.logger.Warn("user code", "error", err)
-	}}
+	return calls
 }
 
 func verify(fn *wire.Function) error {

@@ -30,6 +30,9 @@ type Options struct {
 	Lifeline   io.Reader    // end of file means: drain and stop; nil: none
 	Stderr     io.Writer    // log of user code and of the instance, secrets masked; nil: discarded
 	Logger     *slog.Logger // nil: a text logger on Stderr
+	// Draining is told, once, that the order to drain came: how many messages user code
+	// has in hand, and how long they may take. nil: that is logged.
+	Draining func(messages int, grace time.Duration)
 }
 
 // Run reads Options.ConfigFile and runs it until ctx is cancelled or the lifeline
@@ -74,7 +77,7 @@ func RunFile(ctx context.Context, f wire.File, o Options) error {
 	if err := prepare(f); err != nil {
 		return err
 	}
-	i := &instance{file: f, log: log, masker: masker, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes)}
+	i := &instance{file: f, log: log, masker: masker, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes), draining: o.Draining, calls: &inCode{}}
 	i.probe = probe.New(probe.Options{Component: f.Component, Instance: f.Instance, Masker: masker, InFlight: i.budget.InUse, Path: dataPath(f), PathNote: f.PathNote})
 	err := i.run(ctx, o.Lifeline)
 	if reason := terminationOf(err, masker); reason != nil {
@@ -155,6 +158,9 @@ type instance struct {
 	budget *pipeline.Budget
 	probe  *probe.Probe
 
+	draining func(messages int, grace time.Duration) // nil: logged
+	calls    *inCode
+
 	// inputEnd is the newest entry of an input partition; nil: not known.
 	inputEnd func(ctx context.Context, topic string, partition int) (ledger, entry int64, err error)
 }
@@ -181,12 +187,14 @@ func (i *instance) run(ctx context.Context, lifeline io.Reader) (err error) {
 	}
 	defer func() { err = errors.Join(err, parts.close(hard)) }()
 	i.logger.Info("starting", "component", i.name(), "instance", i.file.Instance.ID)
+	told := i.tellOfDrain(drain)
 	err = pipeline.Run(hard, i.config(parts, drain))
+	told()
 	i.probe.SetReady(false)
 	if err == nil {
 		i.logger.Info("drained", "component", i.name(), "instance", i.file.Instance.ID)
 	}
-	return err
+	return i.unfinished(err)
 }
 
 // dataPath is by which messages move to and from a Pulsar; "" without one.

@@ -2,7 +2,9 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +41,7 @@ func TestCallsThatRunForLongAreSeen(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				i := &instance{probe: probe.New(probe.Options{}), logger: slog.New(slog.DiscardHandler)}
+				i := &instance{probe: probe.New(probe.Options{}), logger: slog.New(slog.DiscardHandler), calls: &inCode{}}
 				i.file.Limits.CallTimeoutMs = c.limit
 				f, err := i.watched(sleeper(c.takes)).ForLane(t.Context(), 0)
 				if err != nil {
@@ -55,4 +57,43 @@ func TestCallsThatRunForLongAreSeen(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestDrainSaysWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type told struct {
+			messages int
+			grace    time.Duration
+		}
+		heard := make(chan told, 1)
+		i := &instance{logger: slog.New(slog.DiscardHandler), calls: &inCode{}, draining: func(n int, grace time.Duration) { heard <- told{n, grace} }}
+		i.file.Limits.CallTimeoutMs, i.file.Limits.GraceMs = 1, 2000
+		f, err := i.watched(sleeper(time.Hour)).ForLane(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drain := make(chan struct{})
+		end := i.tellOfDrain(drain)
+		ctx, stop := context.WithCancelCause(t.Context())
+		returned := make(chan struct{})
+		go func() {
+			defer close(returned)
+			_, _ = f.Invoke(ctx, make([]pipeline.Message, 3)) // ends when it is cut off
+		}()
+		synctest.Wait()
+		close(drain)
+		if got := <-heard; got != (told{3, 2 * time.Second}) {
+			t.Errorf("told of %+v", got)
+		}
+		end()
+		stop(pipeline.ErrGrace)
+		<-returned
+		err = i.unfinished(pipeline.ErrGrace)
+		if !errors.Is(err, pipeline.ErrGrace) || !strings.Contains(err.Error(), "3 of the messages in hand") {
+			t.Errorf("the end of the grace period: %v", err)
+		}
+		if err := i.unfinished(nil); err != nil {
+			t.Errorf("a drain in time: %v", err)
+		}
+	})
 }
