@@ -48,6 +48,8 @@ func TestBadConfiguration(t *testing.T) {
 		"MeshMember":         {"mesh", object{"name": "m", "functions": object{"x": with(member, object{"parallelism": int64(0)})}}, err, `functions["x"].parallelism`},
 		"MeshNotOnLocal":     {"mesh", object{"name": "m", "functions": object{"x": with(member, object{"skip_to_latest": true})}}, err, `functions["x"].skip_to_latest`},
 		"MeshWithoutMembers": {"mesh", object{"name": "m"}, err, ""},
+		"SecretOfPulsar":     {"function", with(function, object{"secrets": object{"A": object{"key": "k"}}}), err, `secrets["A"].name`},
+		"RegexOfPulsar":      {"function", with(function, object{"inputs": object{"orders-.*": object{}}}), warn, `inputs["orders-.*"].regex`},
 		"NegativeRetries":    {"function", with(function, object{"max_message_retries": int64(-1)}), err, "max_message_retries"},
 	}
 	for name, tc := range cases {

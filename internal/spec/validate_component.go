@@ -115,6 +115,9 @@ func (f findings) unusable(c Component, fields []used, who string) {
 	}
 }
 
+// expressionSigns are hardly part of a topic's name.
+const expressionSigns = `*[]()|^$\`
+
 func (f findings) inputs(c Component) {
 	if c.Kind == KindSource {
 		return
@@ -137,6 +140,10 @@ func (f findings) inputs(c Component) {
 		name, ok := at.topic(c, topic)
 		if !ok {
 			continue
+		}
+		if c.Inputs[topic].Regex == nil && strings.ContainsAny(topic, expressionSigns) {
+			at.field("regex").warn("The key reads like an expression, but without regex it is the name of one topic.",
+				"Set regex = true, which is Pulsar's isRegexPattern, to read every topic that it matches; regex = false says that it is a name.")
 		}
 		full := name.String()
 		if other, twice := seen[full]; twice {
@@ -252,7 +259,11 @@ func (f findings) secrets(c Component) {
 
 func (f findings) secretPart(asked, field, value string) {
 	if err := checkName(value); err != nil {
-		f.field(field).failf(fmt.Sprintf(`Write %s = { name = "shop", key = "api-key" }.`, asked), "The %s of a secret %v.", field, err)
+		hint := fmt.Sprintf(`Write %s = { name = "shop", key = "api-key" }.`, asked)
+		if field == "name" && value == "" {
+			hint += " What Pulsar's configurations call path is name here."
+		}
+		f.field(field).failf(hint, "The %s of a secret %v.", field, err)
 	}
 }
 

@@ -218,6 +218,8 @@ func TestValidateComponent(t *testing.T) {
 		},
 
 		"RegexInput":       {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"orders-(": {Regex: new(true)}} }, want: []string{`inputs["orders-("]`}},
+		"RegexForgotten":   {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"orders-.*": {}} }, want: []string{`warning inputs["orders-.*"].regex`}},
+		"NoRegex":          {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"orders-.*": {Regex: new(false)}} }},
 		"Regex":            {base: function, edit: func(c *Component) { c.Inputs = map[string]Input{"orders-[0-9]+": {Regex: new(true)}} }},
 		"TopicsPattern":    {base: function, edit: func(c *Component) { c.Inputs, c.TopicsPattern = nil, "*" }, want: []string{"topics_pattern"}},
 		"InputConnection":  {base: function, edit: func(c *Component) { c.Inputs["orders"] = Input{Connection: "e u"} }, want: []string{`inputs["orders"].connection`}},

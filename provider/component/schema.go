@@ -163,7 +163,7 @@ func input() map[string]schema.Attribute {
 		},
 		"regex": schema.BoolAttribute{
 			Optional:            true,
-			MarkdownDescription: "Whether the key is a regular expression that matches topics. Defaults to `false`.",
+			MarkdownDescription: "Whether the key is a regular expression that matches topics, Pulsar's `isRegexPattern`. Defaults to `false`.",
 		},
 		"receiver_queue_size": schema.Int64Attribute{
 			Optional:   true,
@@ -278,13 +278,15 @@ func secrets() schema.Attribute {
 		Optional:            true,
 		MarkdownDescription: "References to secrets, keyed by the name that the code asks for. Values never reach the plan or the state.",
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+			// Both are needed. Optional lets validation say so, and say our word to whoever
+			// writes Pulsar's, which Terraform drops without a word.
 			"name": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "The name of the secret, as in `functionmesh local secret set NAME KEY`.",
+				Optional:            true,
+				MarkdownDescription: "Required. The name of the secret, as in `functionmesh local secret set NAME KEY`.",
 			},
 			"key": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "The key of the value inside the secret.",
+				Optional:            true,
+				MarkdownDescription: "Required. The key of the value inside the secret.",
 			},
 		}},
 	}
