@@ -60,6 +60,8 @@ func (c *Client) dial(ctx context.Context, t target) (*Conn, error) {
 			return nil, err
 		case ctx.Err() != nil:
 			err = fmt.Errorf("%w within %s", ErrSilent, c.options.DialTimeout)
+		case !c.service.secure:
+			err = hungUp(err, false)
 		}
 		return nil, fmt.Errorf("connect to %s: %w", t.broker(), explain(err, c.service.secure))
 	}
@@ -87,7 +89,7 @@ func (c *Client) dialNetwork(ctx context.Context, address string) (net.Conn, err
 	secure := tls.Client(network, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = network.Close()
-		return nil, err
+		return nil, hungUp(err, true)
 	}
 	return secure, nil
 }

@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 )
@@ -138,4 +141,16 @@ func explain(err error, secure bool) error {
 	default:
 		return err
 	}
+}
+
+// hungUp adds to a broker that ended a connection while it was being made what that most
+// likely means: whoever hears TLS and expects none says nothing, and the reverse.
+func hungUp(err error, secure bool) error {
+	if !slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}, func(end error) bool { return errors.Is(err, end) }) {
+		return err
+	}
+	if secure {
+		return fmt.Errorf("it hung up on our TLS handshake, as a port does that speaks no TLS: try pulsar://, or the port for TLS, usually 6651: %w", err)
+	}
+	return fmt.Errorf("it hung up on our first words, as a port does that speaks TLS: try pulsar+ssl://, or the port without TLS, usually 6650: %w", err)
 }

@@ -2,7 +2,9 @@ package conn_test
 
 import (
 	"crypto/tls"
+	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,39 @@ func TestTLS(t *testing.T) {
 			t.Error("connected")
 		}
 	})
+}
+
+// A broker that meets TLS and expects none hangs up without a word, and the reverse: the
+// error says what that looks like.
+func TestHungUpOnTheFirstWords(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1<<10))
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-ended
+	})
+	for scheme, hint := range map[string]string{"pulsar+ssl": "try pulsar://", "pulsar": "try pulsar+ssl://"} {
+		t.Run(scheme, func(t *testing.T) {
+			_, err := newClient(t, wire.Broker{URL: scheme + "://" + listener.Addr().String(), Insecure: scheme != "pulsar"}, conn.Options{Patience: time.Millisecond}).Connect(t.Context(), topic)
+			if err == nil || !strings.Contains(err.Error(), hint) {
+				t.Errorf("connect: %v, want %q", err, hint)
+			}
+		})
+	}
 }
 
 // The certificate is read for every handshake: what replaced it serves the next one.
