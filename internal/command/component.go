@@ -98,7 +98,9 @@ func (a *app) stats(ctx context.Context, kind spec.Kind, name string) error {
 		for i := range d.Status.Instances {
 			d.Status.Instances[i].Component = d.Key.Name
 		}
-		return statusTable(d.Status)
+		t := statusTable(d.Status)
+		t.notes = details(d.Status)
+		return t
 	})
 }
 

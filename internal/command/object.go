@@ -99,6 +99,12 @@ func (a *app) remove(ctx context.Context, kind spec.Kind, name string, opts engi
 	return nil
 }
 
+// How many characters of a text a table shows, so that a row fits a terminal.
+const (
+	widestError = 60
+	widestNote  = 30
+)
+
 // statusTable shows one row per instance.
 func statusTable(status engine.Status) table {
 	t := table{header: []string{"COMPONENT", "INSTANCE", "STATE", "RESTARTS", "RECEIVED", "PROCESSED", "FAILURES", "ERROR"}}
@@ -116,18 +122,45 @@ func statusTable(status engine.Status) table {
 		}
 		row := []string{
 			i.Component, strconv.Itoa(i.ID), state, strconv.Itoa(i.Restarts), strconv.FormatInt(i.Received, 10),
-			strconv.FormatInt(i.Processed, 10), strconv.FormatInt(i.Failures, 10), ends(i.Error),
+			strconv.FormatInt(i.Processed, 10), strconv.FormatInt(i.Failures, 10), shortened(ends(i.Error), widestError),
 		}
 		if pulsar {
 			path := i.DataPath
 			if i.DataPathNote != "" {
-				path += " (" + i.DataPathNote + ")"
+				path += " (" + shortened(i.DataPathNote, widestNote) + ")"
 			}
 			row = append(row, path, strconv.FormatInt(i.Repeats, 10))
 		}
 		t.add(row...)
 	}
 	return t
+}
+
+// details are the texts that the status table had to shorten, whole.
+func details(status engine.Status) []string {
+	var lines []string
+	for _, i := range status.Instances {
+		for _, text := range []struct {
+			what, whole string
+			widest      int
+		}{{"error", i.Error, widestError}, {"path", i.DataPathNote, widestNote}} {
+			whole := strings.TrimSpace(text.whole)
+			if whole != shortened(ends(whole), text.widest) {
+				lines = append(lines, fmt.Sprintf("%s of instance %d:", text.what, i.ID), "  "+strings.ReplaceAll(whole, "\n", "\n  "))
+			}
+		}
+	}
+	return lines
+}
+
+// shortened keeps the beginning and the end of a text that is longer than n characters.
+func shortened(text string, n int) string {
+	all := []rune(text)
+	if len(all) <= n {
+		return text
+	}
+	end := n / 3
+	return strings.TrimSpace(string(all[:n-end-1])) + "…" + strings.TrimSpace(string(all[len(all)-end:]))
 }
 
 // headline is a status in one line, as progress and results print it.

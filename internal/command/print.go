@@ -18,10 +18,11 @@ const (
 	formatYAML  = "yaml"
 )
 
-// table is rows under a header; every cell is one line.
+// table is rows under a header; every cell is one line. Notes follow it.
 type table struct {
 	header []string
 	rows   [][]string
+	notes  []string
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
@@ -36,7 +37,11 @@ func (t *table) write(w io.Writer) error {
 			return err
 		}
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil || len(t.notes) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n"+strings.Join(t.notes, "\n"))
+	return err
 }
 
 func dash(s string) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,32 @@ func TestStatusIsShort(t *testing.T) {
 		if got := ends(text); got != want {
 			t.Errorf("ends of %q are %q, want %q", text, got, want)
 		}
+	}
+}
+
+// A row fits a terminal; what was cut is told whole below the table of one component.
+func TestLongErrorsAreCut(t *testing.T) {
+	long := "ConnectionError: " + strings.Repeat("é", 500) + " at last"
+	status := engine.Status{Instances: []engine.Instance{
+		{ID: 0, Error: long, DataPath: "compatible", DataPathNote: strings.Repeat("n", 80)},
+		{ID: 1, Error: "one\ntwo"},
+		{ID: 2, Error: "short"},
+	}}
+	row := statusTable(status).rows[0]
+	for _, c := range []struct {
+		cell   string
+		widest int
+	}{{row[7], widestError}, {row[8], widestNote + len("compatible ()")}} {
+		if n := len([]rune(c.cell)); n > c.widest {
+			t.Errorf("%q has %d characters, want at most %d", c.cell, n, c.widest)
+		}
+	}
+	if !strings.HasPrefix(row[7], "ConnectionError: é") || !strings.HasSuffix(row[7], " at last") {
+		t.Errorf("cell %q", row[7])
+	}
+	want := []string{"error of instance 0:", "  " + long, "path of instance 0:", "  " + strings.Repeat("n", 80), "error of instance 1:", "  one\n  two"}
+	if got := details(status); !slices.Equal(got, want) {
+		t.Errorf("details %q, want %q", got, want)
 	}
 }
 
