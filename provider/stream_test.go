@@ -53,6 +53,30 @@ func TestAccTopicLife(t *testing.T) {
 	}})
 }
 
+// A topic that somebody else grew is not replaced by a plan that wants no change.
+func TestAccTopicGrownOutside(t *testing.T) {
+	needTerraform(t)
+	p := newPlatform("one")
+	key := engine.Key{Kind: "topic", Tenant: "public", Namespace: "default", Name: "orders"}
+	topic := func(partitions string) string {
+		return "resource \"functionmesh_topic\" \"orders\" {\n name = \"orders\"\n partitions = " + partitions + "\n}\n"
+	}
+	grow := func(n int) func() {
+		return func() { p.topics.Edit(key, func(o *engine.Object[spec.Topic]) { o.Spec.Partitions = &n }) }
+	}
+	refused := regexp.MustCompile(`(?s)The topic has 4 partitions.*Set partitions = 4 to keep it`)
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: p.providers(), Steps: []resource.TestStep{
+		{Config: topic("2"), ConfigPlanChecks: plannedTopic(plancheck.ResourceActionCreate)},
+		{PreConfig: grow(4), Config: topic("2"), ExpectError: refused},
+		{Config: topic("3"), ExpectError: refused},
+		{Config: topic("4"), ConfigPlanChecks: plannedTopic(plancheck.ResourceActionNoop)},
+		{Config: topic("5"), ConfigPlanChecks: plannedTopic(plancheck.ResourceActionUpdate)},
+		{PreConfig: grow(6), Config: topic("7"), ConfigPlanChecks: plannedTopic(plancheck.ResourceActionUpdate)},
+		{Config: topic("1"), ConfigPlanChecks: plannedTopic(plancheck.ResourceActionReplace)}, // as asked
+		{PreConfig: grow(2), Taint: []string{orders}, Config: topic("1"), ConfigPlanChecks: plannedTopic(plancheck.ResourceActionReplace)},
+	}})
+}
+
 func TestAccTenancy(t *testing.T) {
 	needTerraform(t)
 	p := newPlatform("one")

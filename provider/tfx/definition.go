@@ -36,6 +36,9 @@ type Definition[S any] struct {
 	Runs bool
 	// InPlace kinds carry out every change of their settings without being replaced.
 	InPlace bool
+	// Guard keeps what a replacement would lose from changes that somebody else made; nil
+	// for kinds that lose nothing by it.
+	Guard *Guard[S]
 	// FullName computes the attribute full_name; nil for kinds without one.
 	FullName func(S) string
 }

@@ -38,7 +38,7 @@ func (m *managed[S]) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequ
 	resp.Plan.Raw = m.derive(planned, want, holes)
 	m.honour(req, resp)
 	if !req.State.Raw.IsNull() {
-		m.compare(want, holes, req, resp)
+		m.compare(ctx, want, holes, req, resp)
 	}
 }
 
@@ -114,7 +114,7 @@ func (m *managed[S]) honour(req resource.ModifyPlanRequest, resp *resource.Modif
 }
 
 // compare finds what replaces the object, and what a change in place costs.
-func (m *managed[S]) compare(want S, holes []spec.Path, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (m *managed[S]) compare(ctx context.Context, want S, holes []spec.Path, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	prior, _, err := Decode[S](req.State.Raw)
 	if err != nil || m.moves(req.State.Raw, resp) {
 		return
@@ -132,7 +132,9 @@ func (m *managed[S]) compare(want S, holes []spec.Path, req resource.ModifyPlanR
 	}
 	if len(resp.RequiresReplace) == 0 {
 		m.warn(&resp.Diagnostics, m.Entity.Warnings(have, object, changes))
+		return
 	}
+	m.guarded(ctx, have.Spec, object.Spec, req.Private, &resp.Diagnostics)
 }
 
 // moves reports whether the plan gives the object another name or place.

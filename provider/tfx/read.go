@@ -49,6 +49,7 @@ func (m *managed[S]) refresh(ctx context.Context, j job[S]) {
 		m.save(ctx, seen, j.plan, j.out)
 		if word(j.plan, attrID) == "" { // an import has nothing but the name
 			j.out.state.Raw = m.encode(importing, seen, j.plan)
+			m.note(ctx, seen.Spec, j.out.private, j.out.diags)
 		}
 	}
 }

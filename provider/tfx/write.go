@@ -172,6 +172,7 @@ func (m *managed[S]) finish(ctx context.Context, j job[S], outcome engine.Outcom
 	m.warn(j.out.diags, outcome.Warnings)
 	if outcome.Observed.Found {
 		m.save(ctx, outcome.Observed, j.plan, j.out)
+		m.note(ctx, j.want.Spec, j.out.private, j.out.diags)
 	}
 	if err == nil && m.Runs && outcome.Action != engine.None && flag(j.plan, attrWait) {
 		var seen engine.Observed[S]
