@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -125,6 +126,9 @@ func (a *api) classify(ctx context.Context, x *exchange, err error) error {
 		if hint != "" {
 			text = strings.TrimSuffix(text, ". "+hint)
 		}
+		if cure := credentials(refused.Code); cure != "" && hint == "" && !ours(x) {
+			return &engine.Error{Class: classOf(x, refused), Hint: cure, Err: fmt.Errorf("%s answers %d: %s", a.url, refused.Code, text)}
+		}
 		return &engine.Error{Class: classOf(x, refused), Path: field, Hint: hint, Err: errors.New(text)}
 	}
 	if told, ok := errors.AsType[*engine.Error](err); ok {
@@ -163,10 +167,25 @@ func classOf(x *exchange, refused rest.Error) engine.Class {
 	return engine.Class(pulsarform.ClassOf(refused.Code))
 }
 
-// reason is what the server said, shortened: some answers are whole HTML pages.
+// credentials is what to do about an answer that is about who we are.
+func credentials(code int) string {
+	switch code {
+	case http.StatusUnauthorized:
+		return "The credentials are missing, wrong or expired: check the token, the token file or the client certificate"
+	case http.StatusForbidden:
+		return "The role of the credentials has no right to this: grant it, or use the credentials of another role"
+	}
+	return ""
+}
+
+// reason is what the server said, shortened: some answers are whole HTML pages, of which
+// the title tells enough.
 func reason(refused rest.Error) string {
 	const most = 1000
 	text := strings.Join(strings.Fields(refused.Reason), " ")
+	if _, titled, ok := strings.Cut(text, "<title>"); ok {
+		text, _, _ = strings.Cut(titled, "</title>")
+	}
 	if len(text) > most {
 		text = text[:most] + "…"
 	}

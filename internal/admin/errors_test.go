@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -48,6 +49,42 @@ func TestAnswersOfAPulsarHaveClasses(t *testing.T) {
 			}
 			if len(err.Error()) > 1200 {
 				t.Errorf("the error has %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+// Who is refused learns what to look at, from the words of a page too.
+func TestRefusedCredentials(t *testing.T) {
+	const page = "<html>\n<head>\n<title>Error 401 Authentication required</title>\n</head>\n<body><h2>HTTP ERROR 401</h2></body></html>"
+	for name, tc := range map[string]struct {
+		status  int
+		body    string
+		message string
+		words   []string
+	}{
+		"Unauthenticated": {401, page, "answers 401: Error 401 Authentication required", []string{"token", "expired"}},
+		"Unauthorized":    {403, `{"reason":"Unauthorized to CREATE_TOPIC"}`, "answers 403: Unauthorized to CREATE_TOPIC", []string{"role", "grant"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+			t.Cleanup(server.Close)
+			clients, err := admin.New(admin.Options{URL: server.URL, Token: spec.NewSecret("wrong")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = clients.Topics.Observe(t.Context(), engine.Key{Kind: "topic", Tenant: "public", Namespace: "default", Name: "t"})
+			e, ok := errors.AsType[*engine.Error](err)
+			if !ok || e.Class != engine.Forbidden || e.Err.Error() != server.URL+" "+tc.message {
+				t.Fatalf("got %v", err)
+			}
+			for _, w := range tc.words {
+				if !strings.Contains(e.Hint, w) {
+					t.Errorf("hint %q lacks %q", e.Hint, w)
+				}
 			}
 		})
 	}
