@@ -102,7 +102,7 @@ func (a *app) remove(ctx context.Context, kind spec.Kind, name string, opts engi
 // How many characters of a text a table shows, so that a row fits a terminal.
 const (
 	widestError = 60
-	widestNote  = 30
+	widestNote  = 40
 )
 
 // statusTable shows one row per instance.

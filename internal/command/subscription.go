@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -108,7 +109,11 @@ func (s *streams) unsubscribeOn(ctx context.Context, broker wire.Broker, topic, 
 		return err
 	}
 	if slices.Contains(all, subscription) {
-		return cluster.DeleteSubscription(ctx, topic, subscription, force)
+		err := cluster.DeleteSubscription(ctx, topic, subscription, force)
+		if refused, ok := errors.AsType[*engine.Error](err); ok && refused.Class == engine.Invalid && !force {
+			refused.Hint = "Stop who reads by it first, or use --force"
+		}
+		return err
 	}
 	hint := "It has none"
 	if len(all) > 0 {
