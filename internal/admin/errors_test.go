@@ -154,6 +154,18 @@ func TestTokenFileIsReadAnew(t *testing.T) {
 	}
 }
 
+// A token file that is not there is the caller's to mend: nothing is asked again.
+func TestNoTokenFile(t *testing.T) {
+	clients, err := admin.New(admin.Options{URL: "http://localhost:1", TokenFile: filepath.Join(t.TempDir(), "none")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = clients.Tenants.Observe(t.Context(), engine.Key{Kind: "tenant", Name: "t"})
+	if !engine.Is(err, engine.Invalid) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v of class %q, want %q", err, engine.ClassOf(err), engine.Invalid)
+	}
+}
+
 // A name is one segment of a path, whatever is in it: no other path is asked.
 func TestNamesDoNotClimb(t *testing.T) {
 	for name, key := range map[string]engine.Key{

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
@@ -69,7 +70,9 @@ func (n *network) bearer() (string, error) {
 	}
 	b, err := os.ReadFile(n.tokenFile)
 	if err != nil {
-		return "", fmt.Errorf("read the token: %w", err)
+		return "", &engine.Error{
+			Class: engine.Invalid, Hint: "Write the token there, or name another file", Err: fmt.Errorf("token_file: %w", err),
+		}
 	}
 	return strings.TrimSpace(string(b)), nil
 }
