@@ -70,6 +70,10 @@ func (s *streams) writer(ctx context.Context, verb, name string) (streamWriter, 
 		return nil, err
 	}
 	if remote {
+		// A sink is as patient as an instance; a person wants to know sooner.
+		if _, err := (brokers{broker}).EnsureTopic(ctx, topic); err != nil {
+			return nil, err
+		}
 		sink, err := pulsar.NewSink(pulsar.SinkOptions{Broker: broker, Output: wire.Output{Topic: topic}, Name: Program})
 		return pulsarWriter{sink}, err
 	}
