@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) (int, error) {
 		flags.Usage()
 		return 2, nil
 	}
-	options := instance.Options{ConfigFile: *config, Stderr: os.Stderr}
+	options := instance.Options{ConfigFile: *config, Stderr: os.Stderr, Busy: instance.OwnProcess()}
 	if *lifeline {
 		options.Lifeline = io.Reader(os.Stdin)
 	}

@@ -36,7 +36,7 @@ its instances. Exit code 78 says that starting it again cannot help.`,
 			if (file == "") == (config == "") {
 				return usage("give either -f FILE or --config FILE")
 			}
-			o := instance.Options{ConfigFile: config, Stderr: a.Stderr}
+			o := instance.Options{ConfigFile: config, Stderr: a.Stderr, Busy: instance.OwnProcess()}
 			if lifeline {
 				o.Lifeline = a.Stdin
 			}

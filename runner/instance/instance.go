@@ -33,6 +33,9 @@ type Options struct {
 	// Draining is told, once, that the order to drain came: how many messages user code
 	// has in hand, and how long they may take. nil: that is logged.
 	Draining func(messages int, grace time.Duration)
+	// Busy is told how many processors the work at hand can use; nil: nobody is. A process
+	// that runs nothing else gives OwnProcess().
+	Busy func(processors int)
 }
 
 // Run reads Options.ConfigFile and runs it until ctx is cancelled or the lifeline
@@ -77,7 +80,7 @@ func RunFile(ctx context.Context, f wire.File, o Options) error {
 	if err := prepare(f); err != nil {
 		return err
 	}
-	i := &instance{file: f, log: log, masker: masker, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes), draining: o.Draining, calls: &inCode{}}
+	i := &instance{busy: o.Busy, file: f, log: log, masker: masker, logger: o.Logger, budget: pipeline.NewBudget(f.Limits.InFlightBytes), draining: o.Draining, calls: &inCode{}}
 	i.probe = probe.New(probe.Options{Component: f.Component, Instance: f.Instance, Masker: masker, InFlight: i.budget.InUse, Path: dataPath(f), PathNote: f.PathNote})
 	err := i.run(ctx, o.Lifeline)
 	if reason := terminationOf(err, masker); reason != nil {
@@ -151,6 +154,7 @@ func writeTermination(dir string, t *wire.Termination) error {
 
 // instance is one running copy.
 type instance struct {
+	busy   func(processors int)
 	file   wire.File
 	log    io.Writer // masked
 	masker *probe.Masker
@@ -240,6 +244,7 @@ func (i *instance) config(p *parts, drain <-chan struct{}) pipeline.Config {
 		Source: p.source, Functions: p.functions, Sink: p.sink, DeadLetter: p.deadLetter,
 		Delivery: i.file.Delivery, Limits: i.file.Limits, Subscription: i.file.Source.Subscription.Name,
 		Mask: i.masker.String, Budget: i.budget, Observer: i.probe, Logger: i.logger, Drain: drain,
+		Lanes: i.lanes,
 	}
 }
 

@@ -21,6 +21,7 @@ type Config struct {
 	Budget       *Budget             // nil: made from Limits; hand one in to read its use
 	Observer     Observer            // nil: nobody is told
 	Logger       *slog.Logger        // nil: discarded
+	Lanes        func(n int)         // told how many lanes are under way when that changes; nil: nobody is
 	Drain        <-chan struct{}     // closed: stop reading, finish, settle, return nil (R7)
 }
 
@@ -60,6 +61,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Lanes == nil {
+		c.Lanes = func(int) {}
 	}
 	if c.Sink == nil {
 		c.Sink = dropped{}

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -310,6 +311,22 @@ func TestInputIDs(t *testing.T) {
 		want := string(fresh.InputID(&all[i]))
 		if got := string(kept.InputID(&all[i])); got != want {
 			t.Errorf("message %d has id %s, want %s", i, got, want)
+		}
+	}
+	for _, of := range []pipeline.Message{at(7, 1, 0, 20000), at(7, 1<<30, 0, 20000), at(1<<20, 1<<7, 0, 20000)} {
+		id := ""
+		for in := of; in.Position.Index < in.Position.Count; in.Position.Index++ {
+			var fresh pipeline.Texts
+			want := string(fresh.InputID(&in))
+			if chars, from, ok := kept.InputIDAgain(&in); ok {
+				again := binary.LittleEndian.AppendUint32([]byte(id[:from]), chars)
+				id = string(append(again, id[from+4:]...))
+			} else {
+				id = string(kept.InputID(&in))
+			}
+			if id != want {
+				t.Fatalf("message %s has id %s, want %s", in.ID(), id, want)
+			}
 		}
 	}
 	if want := "CAcQARgAIAEwAw=="; string(kept.InputID(&all[1])) != want {

@@ -15,28 +15,29 @@ const (
 	TraceState  = "tracestate"
 )
 
-// complete gives outputs what they take from their input. Messages published to a topic
-// by name stay as the function made them, as on Pulsar, but for the trace context. What
-// connectors pass on stays as it is.
-func complete(in *Message, out []Message, forward Forward) {
+// complete gives outputs what they take from their input, and returns their size. Messages
+// published to a topic by name stay as the function made them, as on Pulsar, but for the
+// trace context. What connectors pass on stays as it is.
+func complete(in *Message, out []Message, forward Forward) (bytes int64) {
 	for i := range out {
 		o := &out[i]
 		o.Cause = in
 		switch {
 		case forward == ForwardNothing:
-			continue
 		case o.Topic != "":
 			o.Forward = ForwardTrace
-			continue
+		default:
+			o.Forward = forward
+			if o.Key == nil {
+				o.Key = in.Key
+			}
+			if o.EventTime == 0 {
+				o.EventTime = in.EventTime
+			}
 		}
-		o.Forward = forward
-		if o.Key == nil {
-			o.Key = in.Key
-		}
-		if o.EventTime == 0 {
-			o.EventTime = in.EventTime
-		}
+		bytes += o.Size()
 	}
+	return bytes
 }
 
 // Texts keeps the strings that EachProperty makes, many to one allocation. The zero
@@ -55,6 +56,14 @@ func (m *Message) NamesInputOnly() bool {
 // InputID is the value of the property of that name for outputs of an input, valid until
 // the next call.
 func (t *Texts) InputID(in *Message) []byte { return t.last.of(in) }
+
+// InputIDAgain are the four characters of the id of an input, in the order of bytes, in
+// which it differs from the last one that InputID gave; at is where they lie in it. False:
+// it is another, or has none.
+func (t *Texts) InputIDAgain(in *Message) (chars uint32, at int, ok bool) {
+	chars, ok = t.last.differing(in)
+	return chars, t.last.at, ok && t.last.width > 0
+}
 
 const textsSize = 4 << 10
 

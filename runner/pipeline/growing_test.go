@@ -63,7 +63,12 @@ func TestLanesThatAppearAreRead(t *testing.T) {
 	source.fail <- errTest // is retried
 	source.more <- []pipeline.Lane{finite("second", "5", "6"), finite("third", "7")}
 	close(source.more)
+	told := []int{}
+	f.config.Lanes = func(n int) { told = append(told, n) } // calls come one after the other
 	f.mustRun(t)
+	if len(told) != 5 || slices.Max(told) > 3 || told[4] != 0 {
+		t.Errorf("lanes under way: %v, want changes up to 3 and back to none", told)
+	}
 	got := f.sink.Values()
 	slices.Sort(got)
 	same(t, "written", numbers(7), got)

@@ -166,7 +166,11 @@ func (l *lane) next(ctx, read context.Context, w *work) error {
 // took accounts for a batch that was read.
 func (l *lane) took(w *work, b Batch) error {
 	w.Batch = b
-	w.hold.count(size(b.Messages))
+	bytes := b.Bytes
+	if bytes == 0 {
+		bytes = size(b.Messages)
+	}
+	w.hold.count(bytes)
 	w.hold.trim()
 	l.Observer.Received(len(b.Messages))
 	if l.hand != nil {

@@ -4,6 +4,7 @@ import "sync"
 
 // numbers gives each lane the lowest number that no other lane has.
 type numbers struct {
+	tell  func(n int) // how many are taken
 	mu    sync.Mutex
 	taken []bool
 	count int
@@ -12,7 +13,7 @@ type numbers struct {
 func (n *numbers) take(many int) []int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.count += many
+	n.add(many)
 	got := make([]int, 0, many)
 	for i := 0; len(got) < many; i++ {
 		if i == len(n.taken) {
@@ -30,7 +31,15 @@ func (n *numbers) give(number int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.taken[number] = false
-	n.count--
+	n.add(-1)
+}
+
+func (n *numbers) add(many int) {
+	if many == 0 {
+		return
+	}
+	n.count += many
+	n.tell(n.count)
 }
 
 func (n *numbers) active() int {

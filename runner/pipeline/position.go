@@ -78,47 +78,101 @@ const (
 )
 
 // inputIDs makes values of the property InputID: the id in base64, of a Pulsar in the
-// form that its clients can read back. The ids of one entry differ in their end only, so
-// their beginning is kept.
+// form that its clients can read back. The ids of one entry differ in the index only, in
+// four characters as long as it takes as many bytes: the rest is kept.
 type inputIDs struct {
-	entry     Position // whose beginning it is; its Index says nothing
+	entry     Position // whose ids they are; its Index says nothing
 	partition int
-	raw       [64]byte
-	length    int // of the beginning, in raw
-	whole     int // of it, what needs not be encoded again: a multiple of three
 	text      [96]byte
-	encoded   int
+	length    int // of text; 0: nothing is kept
+	width     int // bytes of the index; 0: there is none in the id
+	at        int // of the four characters
+	bits      uint32
+	shift     int // of the index in bits
 }
 
 // of is the id of a message, valid until the next call.
 func (t *inputIDs) of(m *Message) []byte {
-	p := m.Position
-	if p.Ledger < 0 {
+	if m.Position.Ledger < 0 {
 		var b [64]byte
+		t.length = 0
 		return base64.StdEncoding.AppendEncode(t.text[:0], m.AppendID(b[:0]))
 	}
-	if p.Index = 0; t.length == 0 || t.entry != p || t.partition != m.pulsarPartition() {
-		t.begin(p, m.pulsarPartition())
+	if differing, ok := t.differing(m); !ok {
+		t.begin(m)
+	} else if t.width > 0 {
+		binary.LittleEndian.PutUint32(t.text[t.at:], differing)
 	}
-	end := t.raw[:t.length]
-	if p.Count > 0 {
-		end = appendField(end, tagBatchIndex, int64(m.Position.Index))
-		end = appendField(end, tagBatchSize, int64(p.Count))
-	}
-	return base64.StdEncoding.AppendEncode(t.text[:t.encoded], end[t.whole:])
+	return t.text[:t.length]
 }
 
-// begin encodes what the ids of an entry have in common.
-func (t *inputIDs) begin(p Position, partition int) {
-	t.entry, t.partition = p, partition
-	b := appendField(t.raw[:0], tagLedger, p.Ledger)
-	b = appendField(b, tagEntry, p.Entry)
-	if partition >= 0 {
-		b = appendField(b, tagPartition, int64(partition))
+// differing are the characters, in the order of bytes, in which the id of m is not that
+// of the message before; false when it differs in others.
+func (t *inputIDs) differing(m *Message) (chars uint32, ok bool) {
+	p := m.Position
+	index := uint32(p.Index) //nolint:gosec // never negative
+	if p.Index = 0; t.length == 0 || t.entry != p || t.partition != m.pulsarPartition() {
+		return 0, false
 	}
-	t.length, t.whole = len(b), len(b)/3*3
-	t.encoded = base64.StdEncoding.EncodedLen(t.whole)
-	base64.StdEncoding.Encode(t.text[:], t.raw[:t.whole])
+	switch {
+	case t.width == 0:
+		return 0, true
+	case t.width == 1 && index < 1<<7:
+	case t.width == 2 && index >= 1<<7 && index < 1<<14:
+		index = (index&0x7f|0x80)<<8 | index>>7
+	default:
+		return 0, false
+	}
+	b := t.bits | index<<t.shift
+	return uint32(alphabet[b>>18]) | uint32(alphabet[b>>12&63])<<8 | uint32(alphabet[b>>6&63])<<16 | uint32(alphabet[b&63])<<24, true
+}
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// begin encodes the id of a message that is of another entry.
+func (t *inputIDs) begin(m *Message) {
+	p := m.Position
+	t.entry, t.partition, t.width = p, m.pulsarPartition(), 0
+	t.entry.Index = 0
+	var raw [64]byte
+	b := appendField(raw[:0], tagLedger, p.Ledger)
+	b = appendField(b, tagEntry, p.Entry)
+	if t.partition >= 0 {
+		b = appendField(b, tagPartition, int64(t.partition))
+	}
+	if p.Count > 0 {
+		index := len(b) + 1
+		b = appendField(b, tagBatchIndex, int64(p.Index))
+		width := len(b) - index
+		b = appendField(b, tagBatchSize, int64(p.Count))
+		t.keep(b, index, width)
+	}
+	t.length = len(base64.StdEncoding.AppendEncode(t.text[:0], b))
+}
+
+// keep notes where in the id b its index lies. Four characters hold 24 bits, which are
+// enough for two bytes wherever they begin. The size behind the index ends the 24 bits.
+func (t *inputIDs) keep(b []byte, index, width int) {
+	if width > 2 {
+		t.width = -1 // begun anew each time
+		return
+	}
+	first := index * 8 / 6 * 6 // bit of the first of the characters
+	lead := index*8 - first
+	t.width, t.at, t.shift = width, first/6, 24-lead-8*width
+	t.bits = 0
+	for i := range 4 {
+		at := first/8 + i // the bytes that the 24 bits lie in
+		if at >= index && at < index+width || at >= len(b) {
+			continue
+		}
+		if s := 24 + first - 8*at - 8; s >= 0 {
+			t.bits |= uint32(b[at]) << s
+		} else {
+			t.bits |= uint32(b[at]) >> -s
+		}
+	}
+	t.bits &= 1<<24 - 1
 }
 
 func appendField(dst []byte, tag byte, v int64) []byte {

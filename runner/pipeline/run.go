@@ -38,7 +38,7 @@ func Run(ctx context.Context, c Config) error {
 	case err != nil:
 		return fmt.Errorf("open source: %w", err)
 	}
-	r := &run{Config: c, drained: make(chan struct{}), hands: &hands{}}
+	r := &run{Config: c, drained: make(chan struct{}), hands: &hands{}, lanes: numbers{tell: c.Lanes}}
 	watch := r.watchDrain(hard, stop)
 	err = r.move(hard, lanes)
 	if err == nil && r.idle(len(lanes)) {

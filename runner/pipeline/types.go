@@ -8,21 +8,23 @@ import (
 // Message is one message, in or out. Byte slices are owned by the batch: whoever
 // keeps one beyond the call copies it. Thousands live per batch: it stays small.
 type Message struct {
-	Topic       string            // in: full name of the partitioned topic; out: destination, "" is the configured output
-	Partition   int               // in: partition, 0 for an unpartitioned topic; out: ignored
-	Key         []byte            // nil: no key
-	Value       []byte            // nil is legal (a tombstone) and differs from empty
-	Properties  map[string]string // nil: none; out: the function's own, EachProperty gives all that are stored
-	EventTime   int64             // ms since the epoch, 0: not set
-	PublishTime int64             // ms since the epoch
-	Position    Position          // in: where its broker keeps it
-	Schema      []byte            // version of the schema of the value, as its broker names it; nil: none
+	Topic      string            // in: full name of the partitioned topic; out: destination, "" is the configured output
+	Key        []byte            // nil: no key
+	Value      []byte            // nil is legal (a tombstone) and differs from empty
+	Properties map[string]string // nil: none; out: the function's own, EachProperty gives all that are stored
+	EventTime  int64             // ms since the epoch, 0: not set
 	// Cause, out, is the input that the message was made of; the pipeline sets it. A sink
 	// adds what is forwarded of it, and tells by it which outputs belong to one entry.
 	Cause         *Message
-	Redelivery    int32   // in: how many times it was delivered before
-	Unpartitioned bool    // in, of a Pulsar: Partition says nothing
 	Forward       Forward // out: what of Cause's properties is stored with it; the pipeline sets it
+	Unpartitioned bool    // in, of a Pulsar: Partition says nothing
+
+	// What only inputs have lies behind what outputs have too, so that these do not touch it.
+	Redelivery  int32    // how many times it was delivered before
+	Partition   int      // 0 for an unpartitioned topic
+	PublishTime int64    // ms since the epoch
+	Position    Position // where its broker keeps it
+	Schema      []byte   // version of the schema of the value, as its broker names it; nil: none
 }
 
 // Forward says what of its Cause a message takes with it.
@@ -40,6 +42,7 @@ const (
 // lane's own, opaque to everyone else.
 type Batch struct {
 	Messages []Message
+	Bytes    int64 // what Size gives for all messages; 0: it was not counted
 	Token    any
 }
 

@@ -181,8 +181,7 @@ func (l *lane) received(w *work, in *Message, r *Result) int64 {
 		w.acks = append(w.acks, r.Acks...)
 	}
 	if r.Err == nil {
-		complete(in, r.Outputs, l.forward)
-		return size(r.Outputs)
+		return complete(in, r.Outputs, l.forward)
 	}
 	if _, lasting := errors.AsType[*lastingError](r.Err); !lasting {
 		l.failed(User, r.Err) // R5: counted, whatever becomes of the message
@@ -320,6 +319,10 @@ func (l *lane) ends(err error) (behind int, ended error) {
 
 // count counts the messages from..to that the function processed.
 func (w *work) count(from, to int) {
+	if w.reusable && w.failed == 0 {
+		w.processed += to - from
+		return
+	}
 	for i := from; i < to; i++ {
 		if w.results[i].Err == nil {
 			w.processed++

@@ -2,7 +2,6 @@ package pulsar
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -19,6 +18,7 @@ type assembler struct {
 	sink    *Sink
 	enc     entry.Encoder
 	texts   pipeline.Texts
+	names   names
 	add     func(name, value string)
 	buckets []bucket
 	byKey   map[keyed]int // with key_based
@@ -52,7 +52,7 @@ func (a *assembler) plan(ctx context.Context, o *outlet, out []pipeline.Message,
 	a.buckets = a.buckets[:0]
 	clear(a.byKey)
 	o.stamp++
-	p := planner{assembler: a, outlet: o}
+	p := planner{assembler: a, outlet: o, keyed: a.sink.batching.Builder == keyBased}
 	if in == nil {
 		o.turn++
 		p.turn = o.turn
@@ -119,10 +119,14 @@ type planner struct {
 	turn   uint64
 	fixed  bool // keyless messages all go to one partition
 	loose  int  // keyless messages since the last turn
+	keyed  bool // messages of one partition go to buckets by their keys
 
-	name  string // of the route looked up last
+	// Of the message before.
+	name  string // its route
 	route *route
-	dest  *dest // ready, of the message before
+	dest  *dest // ready
+	room  int   // for one message there
+	at    int   // its bucket; below 0: not made yet
 }
 
 func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
@@ -136,18 +140,22 @@ func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
 		}
 		p.route, p.name = r, m.Topic
 	}
-	d := p.choose(m)
-	if d != p.dest {
+	if d := p.choose(m); d != p.dest {
 		if err := p.outlet.ready(ctx, d, m.Topic); err != nil {
 			return err
 		}
-		p.dest = d
+		p.dest, p.room, p.at = d, p.limit(d), -1
 	}
 	size := p.size(m)
-	if err := p.checkSize(d, m, size); err != nil {
-		return err
+	if size > p.room {
+		if err := p.checkSize(p.dest, m, size); err != nil {
+			return err
+		}
 	}
-	b := p.bucket(d, m)
+	if p.at < 0 || p.keyed {
+		p.at = p.bucket(p.dest, m)
+	}
+	b := &p.buckets[p.at]
 	b.messages = append(b.messages, int32(i)) //nolint:gosec // a send has fewer than 2^31 messages
 	b.bytes += size
 	b.sizes = append(b.sizes, int32(min(size, math.MaxInt32))) //nolint:gosec // bounded
@@ -181,20 +189,20 @@ func (a *assembler) entryMessages() int {
 
 // bucket is where a message is put. Each has the messages of one partition in their
 // order; with key_based those of one key.
-func (p *planner) bucket(d *dest, m *pipeline.Message) *bucket {
-	if p.sink.batching.Builder == keyBased {
+func (p *planner) bucket(d *dest, m *pipeline.Message) int {
+	if p.keyed {
 		k := keyed{d, string(m.Key)}
 		at, ok := p.byKey[k]
 		if !ok {
 			at = p.newBucket(d)
 			p.byKey[k] = at
 		}
-		return &p.buckets[at]
+		return at
 	}
 	if d.stamp != p.outlet.stamp {
 		d.stamp, d.bucket = p.outlet.stamp, p.newBucket(d)
 	}
-	return &p.buckets[d.bucket]
+	return d.bucket
 }
 
 func (a *assembler) newBucket(d *dest) int {
@@ -205,58 +213,6 @@ func (a *assembler) newBucket(d *dest) int {
 		a.buckets[n] = bucket{dest: d, messages: old.messages[:0], sizes: old.sizes[:0]}
 	} else {
 		a.buckets = append(a.buckets, bucket{dest: d})
-	}
-	return n
-}
-
-// checkSize refuses what no entry can hold. Only an entry that comes near is formed for
-// it: compression may make it fit.
-func (p *planner) checkSize(d *dest, m *pipeline.Message, raw int) error {
-	limit := d.limit
-	if !p.sink.options.DeadLetter {
-		limit -= min(headroom, limit/8)
-	}
-	if raw <= limit {
-		return nil
-	}
-	if p.sink.codec == entry.None {
-		return tooLarge(d, raw, limit)
-	}
-	p.begin(d, 0, false)
-	p.append(m)
-	e, err := p.enc.Finish()
-	if err != nil {
-		return err
-	}
-	defer e.Release()
-	if n := e.Size(); n > limit {
-		return tooLarge(d, n, limit)
-	}
-	return nil
-}
-
-func tooLarge(d *dest, n, limit int) error {
-	return &pipeline.MessageError{Err: fmt.Errorf("%w for topic %s: %d bytes with properties, at most %d", ErrTooLarge, d.topic, n, limit)}
-}
-
-// framing is about what a message takes beside its bytes, and one property beside its.
-const (
-	framing         = 48
-	propertyFraming = 8
-	inputFraming    = 160 // the properties that name an input, beside the topic's name
-)
-
-// size is at least what a message takes in an entry.
-func (a *assembler) size(m *pipeline.Message) int {
-	n := len(m.Value) + len(m.Key)*4/3 + framing
-	for k, v := range m.Properties {
-		n += len(k) + len(v) + propertyFraming
-	}
-	if m.Cause != nil && m.Forward != pipeline.ForwardNothing {
-		n += len(m.Cause.Topic) + inputFraming
-		for k, v := range m.Cause.Properties {
-			n += len(k) + len(v) + propertyFraming
-		}
 	}
 	return n
 }
@@ -355,8 +311,7 @@ func (a *assembler) begin(d *dest, number uint64, batched bool) {
 func (a *assembler) append(m *pipeline.Message) {
 	switch {
 	case m.NamesInputOnly():
-		a.enc.Constant(pipeline.InputTopic, m.Cause.Topic)
-		a.enc.PropertyBytes(pipeline.InputID, a.texts.InputID(m.Cause))
+		a.names.add(&a.enc, m.Cause)
 	case m.Properties != nil || m.Forward != pipeline.ForwardNothing:
 		m.EachProperty(&a.texts, a.add)
 	}

@@ -1,6 +1,8 @@
 package pulsar
 
 import (
+	"slices"
+
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -10,6 +12,7 @@ import (
 type batch struct {
 	lane     *lane
 	messages []pipeline.Message
+	bytes    int64 // of messages
 	parts    []part
 	settled  int // messages settled, of all
 	part     int // first part not settled
@@ -37,8 +40,18 @@ type opened struct {
 
 func (b *batch) open() int { return len(b.messages) - b.settled }
 
+// add makes room for a message, in which there is no telling what is.
+func (b *batch) add() *pipeline.Message {
+	n := len(b.messages)
+	if n == cap(b.messages) {
+		b.messages = slices.Grow(b.messages, max(n, 64))
+	}
+	b.messages = b.messages[:n+1]
+	return &b.messages[n]
+}
+
 func (b *batch) out() pipeline.Batch {
-	return pipeline.Batch{Messages: b.messages, Token: b}
+	return pipeline.Batch{Messages: b.messages, Bytes: b.bytes, Token: b}
 }
 
 // advance counts n messages of the current part as settled.

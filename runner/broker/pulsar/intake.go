@@ -220,12 +220,13 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 		if !l.wanted(o, &l.message) {
 			continue
 		}
-		b.messages = append(b.messages, pipeline.Message{})
-		m := &b.messages[len(b.messages)-1]
+		m := b.add()
 		l.fill(m, &l.message, o.delivery)
 		m.Redelivery = max(m.Redelivery, int32(o.progress.attempts)) //nolint:gosec // few
+		bytes := m.Size()
 		r.messages--
-		r.bytes -= m.Size()
+		r.bytes -= bytes
+		b.bytes += bytes
 	}
 	if o.walk.Err() != nil && l.whole {
 		// R3: an entry counts as a whole.

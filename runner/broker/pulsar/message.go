@@ -22,13 +22,18 @@ type place struct {
 // fill makes the pipeline's message of one in an entry. It aliases the delivery.
 func (p *place) fill(m *pipeline.Message, in *entry.Message, d *subscription.Delivery) {
 	e := &d.Entry
-	*m = pipeline.Message{
-		Topic: p.topic, Partition: p.partition, Unpartitioned: p.unpartitioned,
-		Key: in.KeyBytes(), Value: in.Value,
-		EventTime: in.EventTime, PublishTime: e.PublishTime, Schema: e.Schema,
-		Position:   pipeline.Position{Ledger: d.ID.Ledger, Entry: d.ID.Entry, Index: int32(in.Index)}, //nolint:gosec // a batch has fewer than 2^31 messages
-		Redelivery: int32(d.Redelivery),                                                               //nolint:gosec // brokers give up before that
+	// In place, field by field: a value that is formed elsewhere and copied waits for the
+	// stores that formed it.
+	*m = pipeline.Message{}
+	m.Topic, m.Partition, m.Unpartitioned = p.topic, p.partition, p.unpartitioned
+	m.Value = in.Value
+	if m.Key = in.Key; in.KeyEncoded {
+		m.Key = in.KeyBytes()
 	}
+	m.EventTime, m.PublishTime, m.Schema = in.EventTime, e.PublishTime, e.Schema
+	m.Position.Ledger, m.Position.Entry = d.ID.Ledger, d.ID.Entry
+	m.Position.Index = int32(in.Index) //nolint:gosec // a batch has fewer than 2^31 messages
+	m.Redelivery = int32(d.Redelivery) //nolint:gosec // brokers give up before that
 	if e.Batched {
 		m.Position.Count = int32(e.Count) //nolint:gosec // as above
 	}

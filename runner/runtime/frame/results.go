@@ -107,8 +107,14 @@ func (c Codec) Decode(in []pipeline.Message, r *Results) error {
 		body := p.take(int(binary.BigEndian.Uint32(lengths[4*i:])))
 		if kind == kindValue {
 			at := len(r.outputs)
-			r.outputs = append(r.outputs, pipeline.Message{Key: in[i].Key, Value: body, EventTime: in[i].EventTime})
-			r.Results[i] = pipeline.Result{Outputs: r.outputs[at : at+1]}
+			r.outputs = r.outputs[:at+1]
+			// In place, field by field: a value that is formed elsewhere and copied waits
+			// for the stores that formed it. What only inputs have was never set.
+			out := &r.outputs[at]
+			out.Key, out.Value, out.EventTime = in[i].Key, body, in[i].EventTime
+			out.Topic, out.Properties, out.Cause, out.Forward = "", nil, nil, 0
+			result := &r.Results[i]
+			result.Outputs, result.Err, result.Acks = r.outputs[at:at+1], nil, nil
 			continue
 		}
 		r.Results[i] = pipeline.Result{}

@@ -82,14 +82,8 @@ type Encoder struct {
 	mixed  bool   // they do not share one
 	keyed  Message
 	pack   packer
-	stem   stem
-}
-
-// stem is a property that was encoded for the message before.
-type stem struct {
-	tag        byte
-	key, value string
-	encoded    []byte
+	mould  *Mould // of the message to come; nil: none
+	fill   uint32
 }
 
 // room is kept in front of the messages, so that they need not be moved behind a
@@ -100,7 +94,7 @@ const room = 256
 func (e *Encoder) Begin(h Header) {
 	e.header = h
 	e.count, e.mixed = 0, false
-	e.staged, e.key = e.staged[:0], e.key[:0]
+	e.staged, e.key, e.mould = e.staged[:0], e.key[:0], nil
 	e.keyed = Message{}
 	if cap(e.body) < room {
 		e.body = e.take()
@@ -128,17 +122,14 @@ func (e *Encoder) Property(key, value string) {
 	e.staged = appendProperty(e.staged, e.tag(), key, value)
 }
 
-// Constant is Property for one that most messages have alike: it is encoded once.
-func (e *Encoder) Constant(key, value string) {
-	if s := &e.stem; s.tag != e.tag() || s.value != value || s.key != key {
-		*s = stem{tag: e.tag(), key: key, value: value, encoded: appendProperty(s.encoded[:0], e.tag(), key, value)}
+// Cast gives the message that is appended next the properties of a mould, with these four
+// bytes in their place.
+func (e *Encoder) Cast(m *Mould, fill uint32) {
+	if e.header.Batched && len(e.staged) == 0 {
+		e.mould, e.fill = m, fill
+		return
 	}
-	e.staged = append(e.staged, e.stem.encoded...)
-}
-
-// PropertyBytes is Property for a value that nobody keeps.
-func (e *Encoder) PropertyBytes(key string, value []byte) {
-	e.staged = appendProperty(e.staged, e.tag(), key, value)
+	e.staged = m.append(e.staged, e.tag(), fill)
 }
 
 // Forward adds all properties of a message that was read to the one appended next,
@@ -220,6 +211,10 @@ func (e *Encoder) appendSingle(m *Message) {
 		b = grow(b, max(len(b), singleRoom+len(m.Value)))
 	}
 	b = b[:at+4]
+	if e.mould != nil {
+		b = e.mould.append(b, batchProperty, e.fill)
+		e.mould = nil
+	}
 	if len(e.staged) > 0 || m.Key != nil || m.OrderingKey != nil {
 		b = append(b, e.staged...)
 		b = appendKeys(b, m)

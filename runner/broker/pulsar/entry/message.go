@@ -19,8 +19,9 @@ type Message struct {
 	Compacted   bool // compaction took the message out: there is nothing but its index
 	Properties  Properties
 
-	null bool
-	size uint64
+	null  bool
+	plain bool // nothing was set but Index, Value, Sequence and size
+	size  uint64
 }
 
 // KeyBytes is the key as its producer gave it. Only an encoded key is copied; one that
@@ -52,7 +53,8 @@ func (e *Entry) Messages() Messages {
 // Err is the defect that ended the walk early; nil after a whole one.
 func (w *Messages) Err() error { return w.err }
 
-// Next reads one message into m. False: there are no more, or Err says why not.
+// Next reads one message into m, in which nobody else wrote since the last Next. False:
+// there are no more, or Err says why not.
 func (w *Messages) Next(m *Message) bool {
 	e := w.entry
 	if w.next >= e.Count || w.err != nil {
@@ -85,18 +87,21 @@ func (w *Messages) batched(m *Message) bool {
 	if uint64(n) > uint64(len(b)) {
 		return false
 	}
-	*m = Message{Index: w.next, Sequence: w.entry.Sequence + uint64(w.next)}
+	if !m.plain {
+		*m = Message{}
+	}
+	m.Index, m.Sequence = w.next, w.entry.Sequence+uint64(w.next)
 	// Most messages have a size and a number and nothing else.
 	i := m.usual(b[:n])
-	if i < int(n) && (i == bad || !m.decode(b[:n:n])) {
+	if m.plain = i == int(n); !m.plain && (i == bad || !m.decode(b[:n:n])) {
 		return false
 	}
 	b = b[n:]
 	if m.size > uint64(len(b)) {
 		return false
 	}
-	if !m.null {
-		m.Value = b[:m.size:m.size]
+	if m.Value = b[:m.size:m.size]; m.null {
+		m.Value = nil
 	}
 	w.rest = b[m.size:]
 	return true
