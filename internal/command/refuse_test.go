@@ -52,3 +52,20 @@ func TestNotHere(t *testing.T) {
 		})
 	}
 }
+
+// What only a provider has is no advice for a run.
+func TestRunHasNoConnections(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"f.py":   "def f(m, c):\n    return m\n",
+		"f.yaml": "name: f\nruntime: { python: { file: f.py, class: f.f } }\ninputs: { orders: { connection: eu } }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := runLine(t, nil, "", "run", "-f", filepath.Join(dir, "f.yaml"), "--pulsar", "pulsar://localhost:1")
+	if got.code != ExitFailure || !strings.Contains(got.err.Error(), `inputs["orders"].connection`) || !strings.Contains(got.err.Error(), "leave connection out") {
+		t.Errorf("exit code %d: %v", got.code, got.err)
+	}
+}

@@ -19,7 +19,11 @@ func (a *app) pulsarFile(ctx context.Context, file string, broker wire.Broker) (
 	if err != nil {
 		return wire.File{}, err
 	}
-	problems := append(notHere(c), spec.CheckConnections(c, nil)...)
+	problems := spec.CheckConnections(c, nil)
+	for i := range problems {
+		problems[i].Hint = "One Pulsar is reached here, that of --pulsar: leave connection out."
+	}
+	problems = append(notHere(c), problems...)
 	if err := a.report(file, append(problems, secretless(c)...)); err != nil {
 		return wire.File{}, err
 	}
