@@ -65,7 +65,7 @@ func TestRunHasNoConnections(t *testing.T) {
 		}
 	}
 	got := runLine(t, nil, "", "run", "-f", filepath.Join(dir, "f.yaml"), "--pulsar", "pulsar://localhost:1")
-	if got.code != ExitFailure || !strings.Contains(got.err.Error(), `inputs["orders"].connection`) || !strings.Contains(got.err.Error(), "leave connection out") {
+	if got.code != ExitFailure || !strings.Contains(got.err.Error(), `orders"].connection`) || !strings.Contains(got.err.Error(), "leave connection out") {
 		t.Errorf("exit code %d: %v", got.code, got.err)
 	}
 }
