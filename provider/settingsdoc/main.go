@@ -59,7 +59,8 @@ connection with OAuth 2.0. The status of a component shows the choice and its re
   ` + "`atleast_once`" + ` only.
 * A pattern and a topic by name exclude each other with our runner: what matches both would be read twice.
 * ` + "`consumerProperties`" + ` with our runner knows ` + "`readCompacted`" + `, for failover and exclusive subscriptions. ` + "`cryptoConfig`" + ` takes keys from files:
-  ` + "`cryptoKeyReaderConfig = { defaultPublicKey, defaultPrivateKey }`" + `.
+  ` + "`cryptoKeyReaderConfig = { defaultPublicKey, defaultPrivateKey }`" + `. A message that no key opens ends the instance with the reason
+  ` + "`KeyNeeded`" + `, unless ` + "`consumerCryptoFailureAction`" + ` says ` + "`discard`" + ` or ` + "`consume`" + `.
 * Dead letters go to the connection of the first input, the log to the provider's own.
 `
 

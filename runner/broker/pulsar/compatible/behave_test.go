@@ -197,7 +197,6 @@ func TestPulsarEncrypts(t *testing.T) {
 	topic := s.Namespace(t, pulsartest.Policies{}).Topic(t, "t", 0)
 	public, private := pulsartest.Keys(t)
 	s.Subscribe(t, topic, "sub", "earliest")
-	s.Subscribe(t, topic, "blind", "earliest")
 	o := sinkOptions(s, topic)
 	o.Output.Producer = &wire.Producer{Crypto: &wire.Crypto{PublicKeyFile: public, PrivateKeyFile: private, Keys: []string{"k"}}}
 	sink := newSink(t, o)
@@ -214,33 +213,6 @@ func TestPulsarEncrypts(t *testing.T) {
 		got := valuesOf(read(t, open(t, newSource(t, o))[0], 2, done))
 		if diff := cmp.Diff([]string{"secret one", "secret two"}, got); diff != "" {
 			t.Error(diff)
-		}
-	})
-	t.Run("WithoutIsReported", func(t *testing.T) {
-		o := sourceOptions(s, topic, wire.Shared)
-		o.Source.Subscription.Name = "blind"
-		reports := make(chan error, 1)
-		o.Report = func(err error) {
-			select {
-			case reports <- err:
-			default:
-			}
-		}
-		defects := make(chan string, 100)
-		o.Malformed = func(defect string, _ int) {
-			select {
-			case defects <- defect:
-			default:
-			}
-		}
-		open(t, newSource(t, o))
-		select {
-		case err := <-reports:
-			if defect := <-defects; !errors.Is(err, pulsar.ErrPassedOver) || defect != "encrypted" {
-				t.Errorf("%q: %v", defect, err)
-			}
-		case <-bounded(t).Done():
-			t.Error("encrypted messages that nobody can read are not reported")
 		}
 	})
 }

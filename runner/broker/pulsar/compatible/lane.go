@@ -82,6 +82,10 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 		if m == nil {
 			break
 		}
+		// R4: what lies behind a message that cannot be opened is not handed out before it.
+		if err := l.refusal(); err != nil {
+			return pipeline.Batch{}, err
+		}
 		message := l.message(m.Message)
 		bytes += message.Size()
 		if bytes > maxBytes && len(out.Messages) > 0 {
@@ -96,49 +100,6 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 		token.messages = append(token.messages, m.Message)
 	}
 	return out, nil
-}
-
-// next is the message that is there, or, when there is to be one, the next to come.
-func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, error) {
-	if l.mine.Err() != nil {
-		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
-	}
-	if m := l.held; m != nil {
-		l.held = nil
-		return m, nil
-	}
-	if m := l.ready(); m != nil || !wait {
-		return m, nil
-	}
-	if !l.once {
-		l.pass(place{}) // nothing follows at once, so the entry has no more
-	}
-	select {
-	case m := <-l.consumer.Chan():
-		return &m, nil
-	case <-l.mine.Done():
-		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// linger is how long the client has to hand over the next message of its queue: it does
-// so from a goroutine of its own, one by one.
-const linger = 200 * time.Microsecond
-
-func (l *lane) ready() *pulsario.ConsumerMessage {
-	select {
-	case m := <-l.consumer.Chan():
-		return &m
-	default:
-	}
-	select {
-	case m := <-l.consumer.Chan():
-		return &m
-	case <-time.After(linger):
-		return nil
-	}
 }
 
 // pass goes on to another entry: of the one before nothing follows. Its last messages may
@@ -184,7 +145,7 @@ func (l *lane) take(m pulsario.Message) bool {
 
 // again acknowledges what was settled before. On an error it comes once more, and ends
 // here once more.
-func (l *lane) again(m pulsario.Message) { _ = l.consumer.AckID(m.ID()) }
+func (l *lane) again(m pulsario.Message) { _ = l.consumer().AckID(m.ID()) }
 
 func (l *lane) message(m pulsario.Message) pipeline.Message { return messageOf(m, l.of, l.partition) }
 
@@ -257,7 +218,7 @@ func (l *lane) settle(m pulsario.Message, v pipeline.Verdict) error {
 	default:
 		if !p.acked {
 			// R1: what the message caused is confirmed by now.
-			if err := l.consumer.AckID(m.ID()); err != nil {
+			if err := l.consumer().AckID(m.ID()); err != nil {
 				return err
 			}
 		}
@@ -288,7 +249,7 @@ func (l *lane) complete(at place, p *progress) {
 		}
 		return
 	}
-	l.consumer.Nack(delayed{p.undone, milliseconds(p.delay)})
+	l.consumer().Nack(delayed{p.undone, milliseconds(p.delay)})
 	p.undone, p.delay = nil, 0
 	p.waiting = true
 	forgetWaiting(l.entries)
@@ -319,7 +280,7 @@ func (l *lane) claim(token *batch, n int) error {
 	err := errStale
 	if token.lost == l.lost.Load() {
 		// R2: confirmed before user code sees any of it.
-		err = l.consumer.AckIDList(ids)
+		err = l.consumer().AckIDList(ids)
 	}
 	for at, m := range claimed {
 		if err == nil {
@@ -328,7 +289,7 @@ func (l *lane) claim(token *batch, n int) error {
 		}
 		// Whether it is acknowledged is not known. If not, it comes again.
 		delete(l.entries, at)
-		l.consumer.Nack(delayed{m, 0})
+		l.consumer().Nack(delayed{m, 0})
 	}
 	return err
 }

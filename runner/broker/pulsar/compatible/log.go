@@ -1,6 +1,7 @@
 package compatible
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/apache/pulsar-client-go/pulsar/log"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 )
 
 // handler takes in the client's log: it is chatty, so everything is a level lower, and
@@ -25,17 +28,10 @@ func newLogger(to *slog.Logger, report func(error)) log.Logger {
 
 const oneLevel = slog.LevelInfo - slog.LevelDebug
 
-// passedOver are the beginnings of what the client logs instead of an error.
+// passedOver is what the client logs of an entry that it acknowledges because it cannot
+// open it.
 func passedOver(message string) bool {
-	for _, p := range []string{
-		"Discarding corrupted message", "consuming message failed due to decryption",
-		"unable to decompress", "discarding message", "consuming encrypted message",
-	} {
-		if strings.HasPrefix(strings.ToLower(message), strings.ToLower(p)) {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(message, "Discarding corrupted message")
 }
 
 // Enabled implements slog.Handler.
@@ -46,7 +42,7 @@ func (h *handler) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn && passedOver(r.Message) {
-		h.report(h.text(r.Message))
+		h.report(h.passed(r.Message))
 	}
 	r.Level -= oneLevel
 	if !h.to.Enabled(ctx, r.Level) {
@@ -56,27 +52,51 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.to.Handle(ctx, r)
 }
 
-func (h *handler) text(message string) error {
-	var about []string
-	for _, a := range h.attrs {
-		switch a.Key {
-		case "topic", "msgID", "validationError":
-			about = append(about, fmt.Sprintf("%s %v", a.Key, a.Value))
-		}
-	}
-	return fmt.Errorf("%w: %s (%s)", errPassedOver, message, strings.Join(about, ", "))
+// passedError is about an entry that the client has acknowledged unread.
+type passedError struct {
+	topic  string // full name of the partition's
+	text   string
+	defect entry.Defect
 }
 
-// defectOf names what was wrong with an entry that was passed over; "": it was not.
-func defectOf(err error) string {
-	switch {
-	case !errors.Is(err, errPassedOver):
-		return ""
-	case strings.Contains(strings.ToLower(err.Error()), "decrypt"), strings.Contains(err.Error(), "encrypted"):
-		return "encrypted"
-	default:
-		return "corrupted"
+// Error says what the client logs of it.
+func (e *passedError) Error() string {
+	return fmt.Sprintf("%v: %s: %v", errPassedOver, e.text, e.defect)
+}
+
+// Unwrap makes errors.Is see what was wrong.
+func (e *passedError) Unwrap() []error { return []error{errPassedOver, e.defect} }
+
+func (h *handler) passed(message string) *passedError {
+	var about []string
+	e := &passedError{defect: entry.Metadata}
+	for _, a := range h.attrs {
+		switch a.Key {
+		case "topic":
+			e.topic = a.Value.String()
+			about = append(about, "topic "+e.topic)
+		case "msgID":
+			about = append(about, fmt.Sprintf("%s %v", a.Key, a.Value))
+		case "validationError":
+			e.defect = cmp.Or(defects[a.Value.String()], e.defect)
+		}
 	}
+	e.text = fmt.Sprintf("%s (%s)", message, strings.Join(about, ", "))
+	return e
+}
+
+// defects are what was wrong with an entry, by what the client calls it.
+//
+//nolint:gochecknoglobals // a table
+var defects = map[string]entry.Defect{
+	"ChecksumMismatch": entry.Checksum, "DecompressionError": entry.Decompress,
+	"BatchDeSerializeError": entry.BatchFraming, "DecryptionError": entry.Encrypted,
+}
+
+// defectOf names what was wrong with an entry that could not be opened; "": it could.
+func defectOf(err error) string {
+	defect, _ := errors.AsType[entry.Defect](err)
+	return string(defect)
 }
 
 // WithAttrs implements slog.Handler.

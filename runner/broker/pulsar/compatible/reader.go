@@ -1,16 +1,21 @@
 package compatible
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
@@ -29,6 +34,11 @@ type Reader struct {
 	reading  sync.WaitGroup
 	finished int                // partitions that have ended
 	newest   []pipeline.Message // of Last, in the order of publishing
+	faults   []error            // of Last: what could not be read
+
+	mu     sync.Mutex
+	passed []error       // what the client passed over and nobody was told yet
+	told   chan struct{} // holds one: there is something in passed
 }
 
 // partition is one of a topic, or the whole of one without.
@@ -45,11 +55,12 @@ type read struct {
 
 // NewReader connects; the topic must exist.
 func NewReader(ctx context.Context, o ReaderOptions) (*Reader, error) {
-	c, err := newClient(o.Broker, orDiscard(nil), nil)
+	r := &Reader{options: o, ready: make(chan read), told: make(chan struct{}, 1)}
+	c, err := newClient(o.Broker, orDiscard(nil), r.pass)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{options: o, client: c, ready: make(chan read)}
+	r.client = c
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
@@ -79,7 +90,12 @@ func (r *Reader) open(ctx context.Context) error {
 		if r.options.Earliest || r.options.Last > 0 {
 			start = pulsario.EarliestMessageID()
 		}
-		reader, err := r.client.CreateReader(pulsario.ReaderOptions{Topic: name, StartMessageID: start})
+		decryption, err := opening(nil, func(error) {}) // the message tells
+		if err != nil {
+			return err
+		}
+		decryption.ConsumerCryptoFailureAction = crypto.ConsumerCryptoFailureActionConsume
+		reader, err := r.client.CreateReader(pulsario.ReaderOptions{Topic: name, StartMessageID: start, Decryption: decryption})
 		if err != nil {
 			return classed(err)
 		}
@@ -109,32 +125,92 @@ func (r *Reader) skip(p *partition) error {
 func (r *Reader) run(ctx context.Context, p *partition) {
 	for {
 		var out read
-		if !r.options.Follow && !p.HasNext() {
-			out.err = io.EOF
-		} else if m, err := p.Next(ctx); err != nil {
-			out.err = classed(err)
-		} else {
-			out.message = messageOf(m, p.of, p.number)
-		}
+		out.message, out.err = r.next(ctx, p)
 		select {
 		case r.ready <- out:
 		case <-ctx.Done():
 			return
 		}
-		if out.err != nil {
+		if out.err != nil && !passable(out.err) {
 			return
 		}
 	}
+}
+
+// passable says that an error is about one entry, and others follow.
+func passable(err error) bool {
+	_, is := errors.AsType[entry.Defect](err)
+	return is
+}
+
+// idle is how long a reader waits for an entry that the broker counts and the client
+// passes over: one that is malformed, or of an aborted transaction.
+const idle = 5 * time.Second
+
+func (r *Reader) next(ctx context.Context, p *partition) (pipeline.Message, error) {
+	waiting := ctx
+	if !r.options.Follow {
+		if !p.HasNext() {
+			return pipeline.Message{}, io.EOF
+		}
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, idle)
+		defer cancel()
+	}
+	m, err := p.Next(waiting)
+	switch {
+	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
+		return pipeline.Message{}, io.EOF
+	case err != nil:
+		return pipeline.Message{}, classed(err)
+	case encrypted(m):
+		return pipeline.Message{}, fmt.Errorf("topic %s, entry %d:%d: %w", p.Topic(), m.ID().LedgerID(), m.ID().EntryID(), entry.Encrypted)
+	}
+	return messageOf(m, p.of, p.number), nil
+}
+
+// pass notes what the client passed over. It is called by the client's goroutines.
+func (r *Reader) pass(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passed = append(r.passed, err)
+	r.tell()
+}
+
+// tell is called with the lock.
+func (r *Reader) tell() {
+	if len(r.passed) == 0 {
+		return
+	}
+	select {
+	case r.told <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Reader) overlooked() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.passed) == 0 {
+		return nil
+	}
+	err := r.passed[0]
+	r.passed = r.passed[1:]
+	r.tell()
+	return err
 }
 
 // collect keeps the newest of all partitions.
 func (r *Reader) collect(ctx context.Context) error {
 	for {
 		m, err := r.receive(ctx)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err != nil {
+		case err != nil && passable(err):
+			r.faults = append(r.faults, err)
+			continue
+		case err != nil:
 			return errors.Join(err, r.Close(ctx))
 		}
 		r.newest = append(r.newest, m)
@@ -143,12 +219,17 @@ func (r *Reader) collect(ctx context.Context) error {
 	}
 }
 
-// Next waits for a message; io.EOF where the end was reached and nobody follows.
+// Next waits for a message; io.EOF where the end was reached and nobody follows. An entry
+// that cannot be read is an error of its own; the next call goes on behind it.
 func (r *Reader) Next(ctx context.Context) (pipeline.Message, error) {
-	if r.options.Last == 0 {
+	switch {
+	case r.options.Last == 0:
 		return r.receive(ctx)
-	}
-	if len(r.newest) == 0 {
+	case len(r.faults) > 0:
+		err := r.faults[0]
+		r.faults = r.faults[1:]
+		return pipeline.Message{}, err
+	case len(r.newest) == 0:
 		return pipeline.Message{}, io.EOF
 	}
 	m := r.newest[0]
@@ -165,11 +246,15 @@ func (r *Reader) receive(ctx context.Context) (pipeline.Message, error) {
 				continue
 			}
 			return got.message, got.err
+		case <-r.told:
+			if err := r.overlooked(); err != nil {
+				return pipeline.Message{}, err
+			}
 		case <-ctx.Done():
 			return pipeline.Message{}, context.Cause(ctx)
 		}
 	}
-	return pipeline.Message{}, io.EOF
+	return pipeline.Message{}, cmp.Or(r.overlooked(), io.EOF)
 }
 
 // Close ends the connections. Twice is safe.

@@ -39,7 +39,8 @@ type Source struct {
 
 	mu       sync.Mutex
 	clients  map[string]*client
-	stations map[string]*station // by full name of the partition's topic
+	stations map[string]*station      // by full name of the partition's topic
+	leaking  map[string]chan struct{} // likewise; holds one: permits were lost
 	closed   bool
 }
 
@@ -63,7 +64,7 @@ func NewSource(o pulsar.SourceOptions) (*Source, error) {
 	}
 	s := &Source{
 		options: o, log: orDiscard(o.Logger), grown: pulsar.NewInbox(), every: growInterval,
-		clients: map[string]*client{}, stations: map[string]*station{},
+		clients: map[string]*client{}, stations: map[string]*station{}, leaking: map[string]chan struct{}{},
 	}
 	for i := range o.Source.Inputs {
 		in, err := newInput(&o, i)
@@ -191,11 +192,36 @@ func (s *Source) look(in *input) {
 // report is for what went wrong and did not end the source.
 func (s *Source) report(err error) {
 	s.log.Warn("subscription", "error", err)
-	if defect := defectOf(err); defect != "" && s.options.Malformed != nil {
-		s.options.Malformed(defect, 1)
+	s.count(defectOf(err))
+	if passed, ok := errors.AsType[*passedError](err); ok {
+		s.leak(passed.topic)
 	}
 	if s.options.Report != nil {
 		s.options.Report(err)
+	}
+}
+
+// leaks tells a partition's reader that permits were lost.
+func (s *Source) leaks(topic string) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaking[topic] == nil {
+		s.leaking[topic] = make(chan struct{}, 1)
+	}
+	return s.leaking[topic]
+}
+
+func (s *Source) leak(topic string) {
+	select {
+	case s.leaks(topic) <- struct{}{}:
+	default:
+	}
+}
+
+// count counts an entry that could not be opened; "": it could.
+func (s *Source) count(defect string) {
+	if defect != "" && s.options.Malformed != nil {
+		s.options.Malformed(defect, 1)
 	}
 }
 
@@ -215,7 +241,7 @@ func (s *Source) Close(context.Context) error {
 	s.mu.Unlock()
 	var closing sync.WaitGroup
 	for _, st := range stations {
-		closing.Go(st.consumer.Close)
+		closing.Go(st.consumer().Close)
 	}
 	closing.Wait()
 	var err error

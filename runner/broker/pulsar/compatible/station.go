@@ -2,6 +2,7 @@ package compatible
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/apache/pulsar-client-go/pulsar/backoff"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 const (
@@ -34,19 +36,27 @@ type station struct {
 	of        topic
 	partition int
 	topic     string // full name of the partition's topic
-	consumer  pulsario.Consumer
 
+	// Of whoever reads.
+	messages <-chan pulsario.ConsumerMessage
+	leaking  bool // the broker may wait for permits that the client has lost
+
+	leaks   <-chan struct{}
 	lost    atomic.Uint64 // how often the connection was
+	shut    chan struct{} // closed when nothing more may be handed out
 	mu      sync.Mutex
+	own     pulsario.Consumer
 	active  bool
+	refused *pipeline.TerminalError // why that is
 	changed chan struct{}
 }
 
 func newStation(s *Source, in *input, of topic, partition int) *station {
-	st := &station{source: s, in: in, of: of, partition: partition, topic: of.name, changed: make(chan struct{}, 1)}
+	st := &station{source: s, in: in, of: of, partition: partition, topic: of.name, changed: make(chan struct{}, 1), shut: make(chan struct{})}
 	if of.partitions > 0 {
 		st.topic += partitionSuffix + strconv.Itoa(partition)
 	}
+	st.leaks = s.leaks(st.topic)
 	st.active = s.options.Source.Subscription.Mode != wire.Failover
 	return st
 }
@@ -58,29 +68,74 @@ func (st *station) open(ctx context.Context, c *client, later bool) error {
 	if _, err := c.ask.Connect(ctx, st.topic); err != nil {
 		return classed(err)
 	}
-	o := st.options()
+	o, err := st.options()
+	if err != nil {
+		return err
+	}
 	// What was written to a new partition before it was noticed belongs to it.
 	if later || from.Position == "earliest" {
 		o.SubscriptionInitialPosition = pulsario.SubscriptionPositionEarliest
 	}
-	var err error
-	for st.consumer, err = c.Subscribe(o); err != nil; st.consumer, err = c.Subscribe(o) {
+	own, err := c.Subscribe(o)
+	for ; err != nil; own, err = c.Subscribe(o) {
 		select {
 		case <-time.After(time.Second): // the instance before this one may still hold it
 		case <-ctx.Done():
 			return err
 		}
 	}
+	st.take(own)
 	if from.SkipToLatest && !later {
-		if err := st.consumer.Seek(latest()); err != nil {
-			st.consumer.Close()
+		if err := own.Seek(latest()); err != nil {
+			own.Close()
 			return err
 		}
 	}
 	return nil
 }
 
-func (st *station) options() pulsario.ConsumerOptions {
+// take makes a consumer the present one.
+func (st *station) take(own pulsario.Consumer) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.own, st.messages = own, own.Chan()
+}
+
+// consumer is the present one; messages of those before it are acknowledged by it, too.
+func (st *station) consumer() pulsario.Consumer {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.own
+}
+
+// starving is how long a consumer that may have lost permits may have nothing.
+const starving = time.Second
+
+// renew puts another consumer in the place of one that starves. Of an entry that the
+// client cannot open it gives one permit back, however many messages the broker counted,
+// so that the broker may wait for ever.
+func (st *station) renew() error {
+	c, err := st.source.client(st.in.Broker)
+	if err != nil {
+		return err
+	}
+	o, err := st.options()
+	if err != nil {
+		return err
+	}
+	st.consumer().Close()
+	st.lost.Add(1)
+	own, err := c.Subscribe(o)
+	if err != nil {
+		return fmt.Errorf("subscription %s of %s: %w", o.SubscriptionName, st.topic, err)
+	}
+	st.take(own)
+	st.leaking = false
+	return nil
+}
+
+func (st *station) options() (pulsario.ConsumerOptions, error) {
+	decryption, err := opening(st.in.decryption, st.unopened)
 	o := &st.source.options
 	properties := map[string]string{
 		"application": "pulsar-" + o.Component.Kind,
@@ -96,7 +151,7 @@ func (st *station) options() pulsario.ConsumerOptions {
 	return pulsario.ConsumerOptions{
 		Topic: st.topic, SubscriptionName: o.Source.Subscription.Name, Type: modes[o.Source.Subscription.Mode],
 		Name: o.Name + "-" + strconv.Itoa(o.Instance.ID), Properties: properties,
-		EventListener: st, ReadCompacted: st.in.Compacted, Decryption: st.in.decryption,
+		EventListener: st, ReadCompacted: st.in.Compacted, Decryption: decryption,
 		// R6: the queue grows only while the client's memory lasts. No room beside it, so
 		// that little of a lost connection is left behind.
 		ReceiverQueueSize: queue, EnableAutoScaledReceiverQueueSize: true,
@@ -109,7 +164,7 @@ func (st *station) options() pulsario.ConsumerOptions {
 			st.lost.Add(1)
 			return backoff.NewDefaultBackoff()
 		},
-	}
+	}, err
 }
 
 // delays hands the delay of a redelivery to the client, which only knows how to ask for

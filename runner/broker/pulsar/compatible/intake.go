@@ -1,0 +1,75 @@
+package compatible
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	pulsario "github.com/apache/pulsar-client-go/pulsar"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// next is the message that is there, or, when there is to be one, the next to come.
+func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, error) {
+	if l.mine.Err() != nil {
+		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
+	}
+	if m := l.held; m != nil {
+		l.held = nil
+		return m, nil
+	}
+	if m := l.ready(); m != nil || !wait {
+		return m, nil
+	}
+	if !l.once {
+		l.pass(place{}) // nothing follows at once, so the entry has no more
+	}
+	for {
+		m, err := l.await(ctx)
+		if m != nil || err != nil {
+			return m, err
+		}
+	}
+}
+
+// await waits for the next message; nil without an error: look again.
+func (l *lane) await(ctx context.Context) (*pulsario.ConsumerMessage, error) {
+	var starves <-chan time.Time
+	if l.leaking {
+		starves = time.After(starving)
+	}
+	select {
+	case m := <-l.messages:
+		return &m, nil
+	case <-l.leaks:
+		l.leaking = true
+		return nil, nil //nolint:nilnil // see above
+	case <-starves:
+		return nil, l.renew()
+	case <-l.shut:
+		return nil, l.refusal()
+	case <-l.mine.Done():
+		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// linger is how long the client has to hand over the next message of its queue: it does
+// so from a goroutine of its own, one by one.
+const linger = 200 * time.Microsecond
+
+func (l *lane) ready() *pulsario.ConsumerMessage {
+	select {
+	case m := <-l.messages:
+		return &m
+	default:
+	}
+	select {
+	case m := <-l.messages:
+		return &m
+	case <-time.After(linger):
+		return nil
+	}
+}

@@ -1,0 +1,246 @@
+package compatible_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/publisher"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// told keeps what a source counted and reported.
+type told struct {
+	mu      sync.Mutex
+	counted map[string]int
+	said    []error
+}
+
+func (o *told) listen(to *pulsar.SourceOptions) {
+	o.counted = map[string]int{}
+	to.Malformed = func(defect string, entries int) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.counted[defect] += entries
+	}
+	to.Report = func(err error) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.said = append(o.said, err)
+	}
+}
+
+func (o *told) counts() map[string]int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.counted)
+}
+
+func (o *told) has(what error) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.said, func(err error) bool { return errors.Is(err, what) })
+}
+
+// encrypt publishes an entry of three messages that only the key opens.
+func encrypt(t testing.TB, s *pulsartest.Server, topic, public, private string) {
+	t.Helper()
+	o := sinkOptions(s, topic)
+	o.Output.Producer = &wire.Producer{Crypto: &wire.Crypto{PublicKeyFile: public, PrivateKeyFile: private, Keys: []string{"k"}}}
+	sink := newSink(t, o)
+	if n, err := sink.Write(bounded(t), []pipeline.Message{{Value: []byte("hush")}, {Value: []byte("hush")}, {Value: []byte("hush")}}); err != nil {
+		t.Fatalf("%d: %v", n, err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is encrypted ends the lane where no key opens it: it is counted, the way out is
+// said, and it stays in the subscription with all that lies behind it. An input may say
+// that it wants something else.
+func TestPulsarEncryptedEntries(t *testing.T) {
+	s := pulsartest.Need(t)
+	n := s.Namespace(t, pulsartest.Policies{})
+	public, private := pulsartest.Keys(t)
+	_, other := pulsartest.Keys(t)
+	topic := n.Topic(t, "t", 0)
+	keys := func(failure string) *wire.Crypto {
+		return &wire.Crypto{PublicKeyFile: public, PrivateKeyFile: other, Failure: failure}
+	}
+	type wanted struct {
+		ends    bool
+		values  int // the encrypted entry counts as one
+		backlog int64
+	}
+	cases := map[string]struct {
+		mode   wire.Mode
+		crypto *wire.Crypto
+		want   wanted
+	}{
+		"NoKeyShared":    {wire.Shared, nil, wanted{true, 0, 11}},
+		"NoKeyExclusive": {wire.Exclusive, nil, wanted{true, 0, 11}},
+		"WrongKey":       {wire.Failover, keys(""), wanted{true, 0, 11}},
+		"Discard":        {wire.Shared, keys("discard"), wanted{false, 10, 0}},
+		"Consume":        {wire.Shared, keys("consume"), wanted{false, 11, 0}},
+	}
+	for name := range cases {
+		s.Subscribe(t, topic, name, "earliest")
+	}
+	encrypt(t, s, topic, public, private)
+	fill(t, s, topic, texts("v", 10), 1)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := sourceOptions(s, topic, c.mode)
+			o.Source.Subscription.Name, o.Source.Inputs[0].Crypto = name, c.crypto
+			var all told
+			all.listen(&o)
+			l := open(t, newSource(t, o))[0]
+			if c.want.ends {
+				b, err := l.Read(bounded(t), 1000, 1<<20)
+				if stop, ok := errors.AsType[*pipeline.TerminalError](err); !ok || stop.Reason != "KeyNeeded" || !errors.Is(err, entry.Encrypted) {
+					t.Errorf("read %v, and want a terminal error: %v", b.Messages, err)
+				}
+			} else {
+				read(t, l, c.want.values, done)
+				s.Settled(t, topic, name)
+			}
+			if d := cmp.Diff(map[string]int{"encrypted": 1}, all.counts()); d != "" {
+				t.Errorf("counted: %s", d)
+			}
+			if c.want.ends == all.has(entry.Encrypted) {
+				t.Errorf("reported: %v", all.said)
+			}
+			if got := s.Backlog(t, topic, name); got != c.want.backlog {
+				t.Errorf("%d entries wait, want %d", got, c.want.backlog)
+			}
+		})
+	}
+}
+
+// spoil publishes entries of five messages each, whose bodies are changed; those with
+// stale keep the checksum of what they were.
+func spoil(t testing.TB, s *pulsartest.Server, topic string, changes ...func(body []byte) (changed []byte, stale bool)) {
+	t.Helper()
+	c, err := conn.New(s.Broker(), conn.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p, err := publisher.Open(t.Context(), publisher.Options{Client: c, Topic: topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(t.Context())
+	for i, change := range changes {
+		var enc entry.Encoder
+		enc.Begin(entry.Header{Producer: p.Name(), Batched: true, PublishTime: 1, Sequence: uint64(i)})
+		for k := range 5 {
+			enc.Append(&entry.Message{Value: fmt.Appendf(nil, "v-%04d", i*5+k)})
+		}
+		e, err := enc.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reframe(&e, change)
+		r, err := p.Send(t.Context(), e)
+		if err == nil {
+			_, _, err = r.Wait(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func reframe(e *entry.Encoded, change func([]byte) ([]byte, bool)) {
+	command := 8 + binary.BigEndian.Uint32(e.Frame[4:])
+	meta := command + 10 + binary.BigEndian.Uint32(e.Frame[command+6:])
+	body, stale := change(bytes.Clone(e.Frame[meta:]))
+	frame := append(bytes.Clone(e.Frame[:meta]), body...)
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	if !stale {
+		binary.BigEndian.PutUint32(frame[command+2:], crc32.Checksum(frame[command+6:], crc32.MakeTable(crc32.Castagnoli)))
+	}
+	e.Frame = frame
+}
+
+func same(b []byte) ([]byte, bool) { return b, false }
+func half(b []byte) ([]byte, bool) { return b[:len(b)-3], false }
+func wild(b []byte) ([]byte, bool) { b[0] = 0x7f; return b, false }
+
+// What cannot be read is passed over, counted and reported; the rest arrives.
+func TestPulsarMalformedEntries(t *testing.T) {
+	s := pulsartest.Need(t)
+	topic := s.Namespace(t, pulsartest.Policies{}).Topic(t, "t", 0)
+	s.Subscribe(t, topic, "sub", "earliest")
+	spoil(t, s, topic, same, half, same, wild, same)
+	o := sourceOptions(s, topic, wire.Shared)
+	var all told
+	all.listen(&o)
+	got := read(t, open(t, newSource(t, o))[0], 15, done)
+	s.Settled(t, topic, "sub")
+	if len(got) != 15 || valuesOf(got)[14] != "v-0024" {
+		t.Errorf("%d messages", len(got))
+	}
+	if d := cmp.Diff(map[string]int{"batch": 2}, all.counts()); d != "" || !all.has(pulsar.ErrPassedOver) {
+		t.Errorf("counted %s, reported %v", d, all.said)
+	}
+}
+
+// A reader for people says what it cannot show, and shows the rest.
+func TestPulsarReaderSaysWhatItCannotShow(t *testing.T) {
+	s := pulsartest.Need(t)
+	for name, last := range map[string]int{"All": 0, "Newest": 100} {
+		t.Run(name, func(t *testing.T) {
+			topic := s.Namespace(t, pulsartest.Policies{Retention: true}).Topic(t, "t", 0)
+			public, private := pulsartest.Keys(t)
+			fill(t, s, topic, texts("v", 1), 1)
+			encrypt(t, s, topic, public, private)
+			spoil(t, s, topic, half, same, half) // nothing that is shown follows the last one
+			r, err := compatible.NewReader(bounded(t), compatible.ReaderOptions{Broker: s.Broker(), Topic: topic, Last: last, Earliest: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := r.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			shown, failed := 0, map[entry.Defect]int{}
+			for {
+				_, err := r.Next(bounded(t))
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				defect, is := errors.AsType[entry.Defect](err)
+				switch {
+				case err == nil:
+					shown++
+				case is:
+					failed[defect]++
+				default:
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(map[entry.Defect]int{entry.Encrypted: 1, entry.BatchFraming: 2}, failed); d != "" || shown != 6 {
+				t.Errorf("%d messages and %s", shown, d)
+			}
+		})
+	}
+}
