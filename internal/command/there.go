@@ -26,37 +26,41 @@ func there(ctx context.Context, broker wire.Broker, full string) error {
 	if err != nil || topic.Domain != spec.Persistent || strings.HasPrefix(topic.Local, systemTopic) {
 		return err
 	}
-	var absent bool
-	if broker.AdminURL != "" {
-		found, err := known(ctx, broker, topic)
-		if err == nil && found || engine.Is(err, engine.NotFound) {
-			return err
-		}
-		absent = err == nil
+	found, asked, err := known(ctx, broker, topic)
+	if found || engine.Is(err, engine.NotFound) {
+		return err
 	}
+	absent := asked && err == nil
 	all, err := topicsOf(ctx, broker, topic.Tenant+"/"+topic.Namespace)
-	partitions, listed := all[topic.Local]
-	reason, _ := conn.Terminal(err)
-	switch {
-	case absent, err == nil && (!listed || topic.Partition >= partitions):
+	if absent || err == nil && !among(topic, all) {
 		return noTopic(topic, all)
-	case reason == "AuthorizationRefused":
+	}
+	if reason, _ := conn.Terminal(err); reason == "AuthorizationRefused" {
 		return nil
 	}
 	return err
 }
 
-// known asks the REST API.
-func known(ctx context.Context, broker wire.Broker, topic spec.TopicName) (bool, error) {
+// among takes a whole topic for less than any of its partitions.
+func among(topic spec.TopicName, all map[string]int) bool {
+	partitions, ok := all[topic.Local]
+	return ok && topic.Partition < partitions
+}
+
+// known asks the REST API, where there is one to ask.
+func known(ctx context.Context, broker wire.Broker, topic spec.TopicName) (found, asked bool, err error) {
+	if broker.AdminURL == "" {
+		return false, false, nil
+	}
 	clients, err := admin.New(adminOptions(broker))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	full := topic.String()
 	have, err := clients.Topics.Observe(ctx, engine.Key{
 		Kind: string(spec.KindTopic), Tenant: topic.Tenant, Namespace: topic.Namespace, Name: full[strings.LastIndexByte(full, '/')+1:],
 	})
-	return have.Found, err
+	return have.Found, true, err
 }
 
 // topicsOf asks the brokers for the persistent topics of a namespace: their names and
@@ -83,8 +87,8 @@ func topicsOf(ctx context.Context, broker wire.Broker, namespace string) (map[st
 
 func noTopic(topic spec.TopicName, all map[string]int) error {
 	hint := "Look at `functionmesh topic list`; producing to it or declaring it makes it"
-	switch n, listed := all[topic.Local]; {
-	case listed && topic.Partition >= n:
+	switch n, ok := all[topic.Local]; {
+	case ok && topic.Partition >= n:
 		hint = fmt.Sprintf("%s has %d partitions, counted from 0", topic.Local, n)
 	default:
 		if close := near(topic.Local, spec.SortedKeys(all)); len(close) > 0 {

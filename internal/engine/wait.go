@@ -99,15 +99,20 @@ func (e *Engine[S]) Wait(ctx context.Context, key Key, progress func(Status)) (O
 		}
 		return false, nil
 	})
+	return have, named(unready(ctx, key, have, err), key)
+}
+
+// unready puts what was last seen beside why waiting ended, unless err tells it already.
+func unready[S any](ctx context.Context, key Key, have Observed[S], err error) error {
 	_, told := errors.AsType[*NotReadyError](err)
 	switch {
 	case told || !have.Found:
 	case Is(err, Unavailable):
-		err = &NotReadyError{Key: key, Status: have.Status, Err: err}
+		return &NotReadyError{Key: key, Status: have.Status, Err: err}
 	case err != nil && ctx.Err() != nil:
-		err = &NotReadyError{Key: key, Status: have.Status, Err: context.Cause(ctx)}
+		return &NotReadyError{Key: key, Status: have.Status, Err: context.Cause(ctx)}
 	}
-	return have, named(err, key)
+	return err
 }
 
 // summary is what a person sees of a status; counters do not belong to it.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,20 +156,14 @@ func Ensure(ctx context.Context, o Options) (*Client, error) {
 	}
 	c, err := dial(ctx, dir)
 	if err == nil {
-		switch judge(c.hello, binary) {
-		case useIt:
-			return c.use(ctx, o)
-		case refuseIt:
-			return nil, foreign(c.hello)
-		case replaceIt:
-		}
+		c, err = c.judged(ctx, binary, o)
+	} else if !isStopped(err) {
+		err = nil // it is not there, or may yet answer
 	}
-	if silent, ok := errors.AsType[*silence](err); ok && silent.stopped() {
-		return nil, err // it does not go on by itself
+	if c != nil || err != nil {
+		return c, err
 	}
-	if o.StartTimeout == 0 {
-		o.StartTimeout = defaultStart
-	}
+	o.StartTimeout = cmp.Or(o.StartTimeout, defaultStart)
 	bounded, cancel := context.WithTimeout(ctx, o.StartTimeout)
 	defer cancel()
 	release, err := dir.LockStart(bounded)
@@ -179,6 +174,19 @@ func Ensure(ctx context.Context, o Options) (*Client, error) {
 	return c, errors.Join(err, release())
 }
 
+// judged is the client where its daemon serves; neither it nor an error where the daemon
+// is to be replaced.
+func (c *Client) judged(ctx context.Context, binary home.Binary, o Options) (*Client, error) {
+	switch judge(c.hello, binary) {
+	case useIt:
+		return c.use(ctx, o)
+	case refuseIt:
+		return nil, foreign(c.hello)
+	case replaceIt:
+	}
+	return nil, nil //nolint:nilnil // documented above
+}
+
 // startLocked decides again, alone now, and starts or replaces the daemon.
 func startLocked(ctx context.Context, dir home.Dir, binary home.Binary, o Options) (*Client, error) {
 	c, err := settle(ctx, dir, o.StartTimeout)
@@ -186,12 +194,8 @@ func startLocked(ctx context.Context, dir home.Dir, binary home.Binary, o Option
 		return nil, err
 	}
 	if c != nil {
-		switch judge(c.hello, binary) {
-		case useIt:
-			return c.use(ctx, o)
-		case refuseIt:
-			return nil, foreign(c.hello)
-		case replaceIt:
+		if used, err := c.judged(ctx, binary, o); used != nil || err != nil {
+			return used, err
 		}
 		if err := c.Shutdown(ctx); err != nil {
 			return nil, fmt.Errorf("replace the local platform of version %s: %w", c.hello.Version, err)

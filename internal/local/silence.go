@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,6 +37,12 @@ func (s *silence) Error() string {
 }
 
 func (s *silence) stopped() bool { return process.Stopped(s.pid) }
+
+// isStopped reports a silence that does not end by itself.
+func isStopped(err error) bool {
+	s, ok := errors.AsType[*silence](err)
+	return ok && s.stopped()
+}
 
 // class makes it an error that says what to do.
 func (s *silence) class(dir home.Dir) *engine.Error {
