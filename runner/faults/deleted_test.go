@@ -52,14 +52,9 @@ func (x *interrupted) feed(t *testing.T, number int) {
 // during lets something happen while the instance stands still.
 func (x *interrupted) during(t *testing.T, happens func()) {
 	t.Helper()
-	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
-		if err := x.cmd.Process.Signal(signal); err != nil {
-			t.Fatal(err)
-		}
-		if signal == syscall.SIGSTOP {
-			happens()
-		}
-	}
+	x.signal(t, syscall.SIGSTOP)
+	happens()
+	x.signal(t, syscall.SIGCONT)
 }
 
 // reported are the failures that are neither user code's nor a sink's.

@@ -64,6 +64,7 @@ type scene struct {
 type setting struct {
 	guarantee  string
 	mode       wire.Mode
+	path       wire.Path // "": by entries
 	fill       pulsartest.Fill
 	partitions int // of the output; the input's are in fill
 }
@@ -78,6 +79,7 @@ func newScene(t *testing.T, server *pulsartest.Server, c setting) *scene {
 	sub := pulsartest.Subscription(subscription, c.mode)
 	server.Subscribe(t, s.in, sub.Name, sub.Position)
 	s.file = base(t, server)
+	s.file.Path = c.path
 	s.file.Source = wire.Source{Inputs: []wire.Input{{Topic: s.in, Partitions: c.fill.Partitions}}, Subscription: sub}
 	s.file.Sink = wire.Sink{Output: &wire.Output{Topic: s.out, Partitions: c.partitions}}
 	s.file.Delivery.Guarantee = c.guarantee
@@ -171,6 +173,14 @@ func (s *scene) start(t *testing.T, id, parallelism int) *child {
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
 	<-c.ended
+}
+
+// signal stops it, or lets it go on.
+func (c *child) signal(t *testing.T, what syscall.Signal) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(what); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // drain sends SIGTERM and wants exit 0.

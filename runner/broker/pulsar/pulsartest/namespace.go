@@ -156,6 +156,12 @@ func (s *Server) Subscribe(t testing.TB, topic, name, position string) {
 	s.must(t, request{method: http.MethodPut, path: path(topic) + "/subscription/" + url.PathEscape(name), in: positions[position]}, http.StatusConflict)
 }
 
+// Rewind moves a subscription before the oldest message.
+func (s *Server) Rewind(t testing.TB, topic, name string) {
+	t.Helper()
+	s.must(t, request{method: http.MethodPost, path: path(topic) + "/subscription/" + url.PathEscape(name) + "/resetcursor/0"})
+}
+
 // Unsubscribe deletes a subscription under its consumers.
 func (s *Server) Unsubscribe(t testing.TB, topic, name string) {
 	t.Helper()
