@@ -28,6 +28,7 @@ type contender struct {
 	schema    string // of input and output; "": as Pulsar's runtime decodes for Python, which tries numbers first
 	guarantee string
 	path      wire.Path
+	unnamed   bool    // outputs do not name their input, as those of the copier and of Pulsar's client do not
 	part      int     // of the messages of a run it gets one in so many: slow ones take long; 0: all
 	warm      float64 // part of its messages that are not measured, for who starts slowly
 	goals     []goal
@@ -61,6 +62,7 @@ func contenders() []contender {
 		{name: "official Python instance", official: pythonRuntime, guarantee: atLeast, part: 50, warm: .1},
 		{name: "runner, no function", guarantee: atLeast},
 		{name: runnerGo, runtime: "go", guarantee: atLeast, goals: ours},
+		{name: "runner, Go, inputs not named", runtime: "go", guarantee: atLeast, unnamed: true},
 		{name: "runner, Go, at most once", runtime: "go", guarantee: atMost, goals: ours},
 		{name: "runner, Go, effectively once", runtime: "go", guarantee: effectively, goals: ours},
 		{name: "runner, Go, manual", runtime: "go", guarantee: manual, goals: ours},
@@ -170,6 +172,7 @@ func (b *bench) file(c contender, f flow) wire.File {
 		Path: c.path, WorkDir: work, Probe: "unix:" + filepath.Join(work, "p"), CacheDir: filepath.Join(b.dir, "cache"),
 	}
 	file.Delivery.Guarantee = c.guarantee
+	file.Delivery.ForwardProperties = !c.unnamed
 	if c.guarantee == effectively {
 		file.Source.Subscription.Mode = wire.Failover
 	}
