@@ -95,9 +95,9 @@ func acknowledged(acks []Ack, m *Message) bool {
 func (l *lane) acknowledge(ctx context.Context, acks []Ack) error {
 	for len(acks) > 0 {
 		from := origin{acks[0].Topic, acks[0].Partition}
-		n := slices.IndexFunc(acks, func(a Ack) bool { return (origin{a.Topic, a.Partition}) != from })
-		if n < 0 {
-			n = len(acks)
+		n := 1
+		for n < len(acks) && acks[n].Partition == from.partition && acks[n].Topic == from.topic {
+			n++
 		}
 		if to := l.hands.find(from); to != nil {
 			if err := l.settleByHand(ctx, to, acks[:n]); err != nil {

@@ -276,8 +276,12 @@ func (l *lane) byHand(said []pipeline.Ack) []subscription.Ack {
 	defer l.mu.Unlock()
 	var acks []subscription.Ack
 	var begun []*progress
+	var last *progress // of the message before: most are of one entry
 	for i := range said {
-		p := l.acknowledged(&said[i])
+		p := l.acknowledged(&said[i], last)
+		if p != nil {
+			last = p
+		}
 		switch {
 		case p == nil:
 		case p.left == 0:
@@ -294,13 +298,16 @@ func (l *lane) byHand(said []pipeline.Ack) []subscription.Ack {
 	return acks
 }
 
-// acknowledged takes in what user code said of one message and returns its entry; nil
-// when that is not open here, or it said so before.
-func (l *lane) acknowledged(a *pipeline.Ack) *progress {
+// acknowledged takes in what user code said of one message and returns its entry, which
+// may be last; nil when that is not open here, or it said so before.
+func (l *lane) acknowledged(a *pipeline.Ack, last *progress) *progress {
 	if a.Topic != l.topic || a.Partition != l.partition {
 		return nil
 	}
-	p := l.entries[entry.ID{Ledger: a.Position.Ledger, Entry: a.Position.Entry}]
+	id, p := (entry.ID{Ledger: a.Position.Ledger, Entry: a.Position.Entry}), last
+	if last == nil || last.id != id || last.closed {
+		p = l.entries[id]
+	}
 	index := int(a.Position.Index)
 	if p == nil || p.phase != working || !p.acknowledge(index, a.Nack, l.delay(defaultNackDelay)) {
 		return nil

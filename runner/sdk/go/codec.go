@@ -281,8 +281,8 @@ func (e *encoder) outputs(outs []Message) {
 }
 
 // finish appends the sections after the bodies and returns the whole frame.
-func (e *encoder) finish(sections []byte) []byte {
-	e.buf = append(e.buf, sections...)
+func (e *encoder) finish(s *said, version int) []byte {
+	e.buf = s.append(e.buf, version)
 	binary.BigEndian.PutUint32(e.buf, uint32(len(e.buf)-4)) //nolint:gosec // bounded by the limit
 	return e.buf
 }

@@ -109,7 +109,7 @@ func TestResultsAreGolden(t *testing.T) {
 	two := said{metrics: metrics, ackN: 3, logN: 2}
 	two.acks = appendAck(appendAck(appendAck(nil, 0, &in[0], false), 3, &in[1], true), 3, &in[2], false)
 	two.logs = appendRecord(appendRecord(nil, 4, 0, time.UnixMilli(1700000000789), "wärn"), 3, none, time.UnixMilli(0), "")
-	for file, sections := range map[string][]byte{"results1.bin": appendMetrics(nil, metrics), "results2.bin": two.sections()} {
+	for file, version := range map[string]int{"results1.bin": 1, "results2.bin": 2} {
 		var e encoder
 		for range 2 { // the second time into used memory
 			e.reset(7, 4, 1<<20)
@@ -120,7 +120,7 @@ func TestResultsAreGolden(t *testing.T) {
 				{Value: []byte{}},
 			})
 			e.fail(errors.New("no: ä"))
-			wantGolden(t, file, e.finish(sections)[frameLen:])
+			wantGolden(t, file, e.finish(&two, version)[frameLen:])
 		}
 	}
 	logs := appendLen(append(make([]byte, 7), 7), 2)
@@ -174,7 +174,7 @@ func TestHugeResultsFailAlone(t *testing.T) {
 	if got, want := kindsOf(&e), []byte{kindValue, kindError, kindValue}; !bytes.Equal(got, want) {
 		t.Errorf("kinds %v, want %v", got, want)
 	}
-	if got := e.finish(nil); len(got) > 200<<10 {
+	if got := e.finish(&said{}, 1); len(got) > 200<<10 {
 		t.Errorf("%d bytes pass the limit", len(got))
 	}
 }
@@ -212,6 +212,17 @@ func TestForms(t *testing.T) {
 			out[2].Outputs = in[2:3]
 			return out, nil
 		}}, []byte{kindNone, kindError, kindOutputs, kindNone}},
+		"PlainOutput": {&program{message: func(_ context.Context, m Message) ([]Message, error) {
+			switch {
+			case m.Value == nil:
+				return []Message{{Value: []byte("only")}}, nil
+			case len(m.Value) == 0:
+				return []Message{{}}, nil // a null value is no plain one
+			case m.Value[0] == 0xff:
+				return []Message{{Value: []byte("a"), EventTime: 1}}, nil
+			}
+			return []Message{{Value: []byte("b")}, {Value: []byte("c")}}, nil
+		}}, []byte{kindOutputs, kindValue, kindOutputs, kindOutputs}},
 		"BatchOfWrongLength": {&program{batch: func(context.Context, []Message) ([]Result, error) { return nil, nil }}, []byte{3, 3, 3, 3}},
 	}
 	for name, c := range cases {
@@ -240,10 +251,10 @@ func TestManual(t *testing.T) {
 	if err := errors.Join(i.Ack(wantMessages(2)[0]), i.Nack(wantMessages(2)[1])); err != nil {
 		t.Fatal(err)
 	}
-	if s := i.take(); s.ackN != 2 || binary.BigEndian.Uint32(s.acks) != 2 {
+	if s := i.take(said{}); s.ackN != 2 || binary.BigEndian.Uint32(s.acks) != 2 {
 		t.Errorf("%d acknowledgements, %q", s.ackN, s.acks)
 	}
-	if s := i.take(); s.ackN != 0 {
+	if s := i.take(said{}); s.ackN != 0 {
 		t.Error("told twice")
 	}
 }
@@ -257,14 +268,14 @@ func TestLogger(t *testing.T) {
 	log := i.Logger().With("a", 1)
 	log.Debug("not wanted")
 	log.Warn("word", "b", 2)
-	s := i.take()
+	s := i.take(said{})
 	if want := appendRecord(nil, 4, 1, time.Time{}, "msg=word a=1 b=2"); s.logN != 1 || !bytes.Equal(s.logs[:5], want[:5]) || !bytes.HasSuffix(s.logs, want[13:]) {
 		t.Errorf("%d records: %q", s.logN, s.logs)
 	}
 	for range 100 {
 		log.Info(string(make([]byte, 1000)))
 	}
-	if left := i.take().logN; sent == 0 || sent+left != 100 {
+	if left := i.take(said{}).logN; sent == 0 || sent+left != 100 {
 		t.Errorf("%d records were sent before the end of the batch and %d were left", sent, left)
 	}
 }

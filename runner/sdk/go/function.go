@@ -47,6 +47,7 @@ type program struct {
 	ctx      context.Context //nolint:containedctx // the life of the program, handed to every call
 	in       []Message       // reused from batch to batch
 	out      encoder
+	said     said            // of the batch before, whose memory is used again
 	progress func(index int) // told before each message; nil: nobody asks
 }
 
@@ -76,11 +77,8 @@ func (p *program) run(payload []byte) ([]byte, error) {
 			i = p.messagesFrom(i)
 		}
 	}
-	said := p.instance.take()
-	if p.version == 1 {
-		return p.out.finish(appendMetrics(nil, said.metrics)), nil
-	}
-	return p.out.finish(said.sections()), nil
+	p.said = p.instance.take(p.said)
+	return p.out.finish(&p.said, p.version), nil
 }
 
 // valuesFrom calls the value form until the end, or until a panic, and returns where
@@ -157,6 +155,8 @@ func (p *program) result(r Result) {
 		p.out.fail(r.Err)
 	case len(r.Outputs) == 0:
 		p.out.none()
+	case len(r.Outputs) == 1 && r.Outputs[0].plain():
+		p.out.value(r.Outputs[0].Value)
 	default:
 		p.out.outputs(r.Outputs)
 	}

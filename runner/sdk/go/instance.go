@@ -173,12 +173,12 @@ func (i *Instance) at(index int) {
 	}
 }
 
-// take is what was said since the last batch.
-func (i *Instance) take() said {
+// take is what was said since the last batch. The memory of old is used again.
+func (i *Instance) take(old said) said {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s := i.said
-	i.said = said{}
+	i.said = said{acks: old.acks[:0], logs: old.logs[:0]}
 	return s
 }
 

@@ -42,6 +42,12 @@ func (m Message) Reply(value []byte) Message {
 	return Message{Key: m.Key, Value: value, EventTime: m.EventTime}
 }
 
+// plain says that an output is its value and nothing else. The runner gives it the key and
+// the event time of its input.
+func (m *Message) plain() bool {
+	return m.Topic == "" && m.Key == nil && m.Value != nil && m.EventTime == 0 && len(m.Properties) == 0
+}
+
 // ID is the id of an input, unique within its topic: a number, or, as Pulsar prints it,
 // ledger:entry:partition and, in a batch, the index.
 func (m Message) ID() string {

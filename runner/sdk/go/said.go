@@ -14,9 +14,12 @@ type said struct {
 	logN    int
 }
 
-// sections is what follows the bodies of results in protocol 2.
-func (s *said) sections() []byte {
-	b := appendMetrics(nil, s.metrics)
+// append appends what follows the bodies of results.
+func (s *said) append(b []byte, version int) []byte {
+	b = appendMetrics(b, s.metrics)
+	if version == 1 {
+		return b
+	}
 	b = append(appendLen(b, s.ackN), s.acks...)
 	return append(appendLen(b, s.logN), s.logs...)
 }
