@@ -12,6 +12,7 @@ import (
 	"github.com/apache/pulsar-client-go/oauth2"
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
 	"github.com/apache/pulsar-client-go/pulsar/auth"
+	"github.com/apache/pulsar-client-go/pulsar/backoff"
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,8 +23,16 @@ import (
 )
 
 const (
-	dialTimeout    = 10 * time.Second
-	requestTimeout = 30 * time.Second
+	dialTimeout = 10 * time.Second
+	// requestTimeout bounds one request, and a look-up with all that is tried for it: the
+	// client pauses longer and longer within one, also while a broker has taken over.
+	requestTimeout = 10 * time.Second
+	// keepAlive is after how long a PING is sent. A connection over which nothing came for
+	// twice as long ends when that is looked at next, after 10 to 15 s: those of the entry
+	// path do after 15 s. It bounds a connection's first words, too.
+	keepAlive = 5 * time.Second
+	// longestPause is between two attempts to connect anew.
+	longestPause = time.Second
 	// memoryLimit bounds what receiver queues, or pending messages, of one client hold.
 	memoryLimit = 64 << 20
 )
@@ -60,7 +69,7 @@ func newClient(b wire.Broker, logger *slog.Logger, report func(error)) (*client,
 		return nil, classed(err)
 	}
 	o := pulsario.ClientOptions{
-		URL: b.URL, ConnectionTimeout: dialTimeout, OperationTimeout: requestTimeout,
+		URL: b.URL, ConnectionTimeout: dialTimeout, OperationTimeout: requestTimeout, KeepAliveInterval: keepAlive,
 		Authentication: credentials, ListenerName: b.ListenerName, MemoryLimitBytes: memoryLimit,
 		TLSTrustCertsFilePath: b.CAFile, TLSCertificateFile: b.CertFile, TLSKeyFilePath: b.KeyFile,
 		TLSAllowInsecureConnection: b.Insecure, TLSValidateHostname: !b.Insecure,
@@ -195,6 +204,15 @@ func encryption(c *wire.Crypto) (*pulsario.ProducerEncryptionInfo, error) {
 		KeyReader: crypto.NewFileKeyReader(c.PublicKeyFile, c.PrivateKeyFile), Keys: c.Keys, ProducerCryptoFailureAction: action,
 	}, nil
 }
+
+// pauses are those between attempts to connect anew, which the client would let grow to a
+// minute.
+type pauses struct{ backoff.Policy }
+
+func newPauses() backoff.Policy { return pauses{backoff.NewDefaultBackoff()} }
+
+// Next implements the client's policy.
+func (p pauses) Next() time.Duration { return min(p.Policy.Next(), longestPause) }
 
 func orDiscard(logger *slog.Logger) *slog.Logger {
 	if logger == nil {

@@ -11,7 +11,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
+	pulsario "github.com/apache/pulsar-client-go/pulsar"
+	"github.com/apache/pulsar-client-go/pulsar/crypto"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
@@ -60,14 +63,22 @@ func (o *told) has(what error) bool {
 // encrypt publishes an entry of three messages that only the key opens.
 func encrypt(t testing.TB, s *pulsartest.Server, topic, public, private string) {
 	t.Helper()
-	o := sinkOptions(s, topic)
-	o.Output.Producer = &wire.Producer{Crypto: &wire.Crypto{PublicKeyFile: public, PrivateKeyFile: private, Keys: []string{"k"}}}
-	sink := newSink(t, o)
-	if n, err := sink.Write(bounded(t), []pipeline.Message{{Value: []byte("hush")}, {Value: []byte("hush")}, {Value: []byte("hush")}}); err != nil {
-		t.Fatalf("%d: %v", n, err)
+	p, err := s.Client(t).CreateProducer(pulsario.ProducerOptions{
+		Topic: topic, BatchingMaxPublishDelay: time.Hour,
+		Encryption: &pulsario.ProducerEncryptionInfo{KeyReader: crypto.NewFileKeyReader(public, private), Keys: []string{"k"}},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := sink.Close(t.Context()); err != nil {
-		t.Error(err)
+	for range 3 {
+		p.SendAsync(bounded(t), &pulsario.ProducerMessage{Payload: []byte("hush")}, func(_ pulsario.MessageID, _ *pulsario.ProducerMessage, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := p.FlushWithCtx(bounded(t)); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -242,5 +253,49 @@ func TestPulsarReaderSaysWhatItCannotShow(t *testing.T) {
 				t.Errorf("%d messages and %s", shown, d)
 			}
 		})
+	}
+}
+
+// At most once, what may be stored is not sent again, and a producer that lost its
+// connection is given up: writes under way end, and the next have another one.
+func TestPulsarAtMostOnceSinkGoesOn(t *testing.T) {
+	s := pulsartest.Need(t)
+	topic := s.Namespace(t, pulsartest.Policies{Retention: true}).Topic(t, "t", 2)
+	o := sinkOptions(s, topic)
+	o.Delivery.Guarantee = "atmost_once"
+	sink := newSink(t, o)
+	ctx := bounded(t)
+	var unloading sync.WaitGroup
+	ended := make(chan struct{})
+	unloading.Go(func() {
+		defer close(ended)
+		for range 5 {
+			s.Unload(t, topic)
+		}
+	})
+	out, failed, after := make([]pipeline.Message, 100), 0, 0
+	for after < 5 { // writes that nothing disturbed
+		for i := range out {
+			out[i].Value = fmt.Append(nil, i)
+		}
+		_, err := sink.Write(ctx, out)
+		if ctx.Err() != nil {
+			t.Fatalf("a write hangs: %v", err)
+		}
+		if err != nil {
+			failed++
+		}
+		select {
+		case <-ended:
+			if after++; err != nil {
+				after = 0
+			}
+		default:
+		}
+	}
+	unloading.Wait()
+	t.Logf("%d writes failed", failed)
+	if err := sink.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -83,14 +83,14 @@ func (o *outlet) open(ctx context.Context, s *Sink, c *client) error {
 		return o.refused(full, err)
 	}
 	options := s.producer
-	options.Topic, options.MessageRouter = full, o.route
+	options.Topic, options.MessageRouter, options.BackOffPolicyFunc = full, o.route, newPauses
 	if s.options.Delivery.Guarantee == atMostOnce {
 		// R2: what may be stored is not sent again.
 		none := uint(0)
 		options.MaxReconnectToBroker = &none
 		options.BackOffPolicyFunc = func() backoff.Policy {
 			o.lose()
-			return backoff.NewDefaultBackoff()
+			return newPauses()
 		}
 	}
 	if o.producer, err = c.CreateProducer(options); err != nil {
@@ -163,6 +163,9 @@ func newWriting(n int) *writing {
 func (w *writing) fail(i int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.lost && errors.Is(err, context.Canceled) {
+		return // that is the abort
+	}
 	if i < w.failed || w.err == nil {
 		w.failed, w.err = i, err
 	}
@@ -187,6 +190,22 @@ func (w *writing) done() {
 	if w.left.Add(-1) == 0 {
 		close(w.settled)
 	}
+}
+
+// until is ctx, ended also by an abort: the client waits for ever for room, and for the
+// receipts, of a producer that it does not connect anew. The function it returns waits for
+// its goroutine.
+func (w *writing) until(ctx context.Context) (context.Context, func()) {
+	c, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-w.aborted:
+			cancel()
+		case <-c.Done():
+		}
+	})
+	return c, func() { cancel(); watching.Wait() }
 }
 
 // send hands one message to the client, which may wait for room. It says whether the

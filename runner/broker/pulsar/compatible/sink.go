@@ -162,6 +162,8 @@ func alone(m *pipeline.Message) bool { return m.Size() > 512<<10 }
 // write sends messages and waits for their receipts.
 func (s *Sink) write(ctx context.Context, out []pipeline.Message) (int, error) {
 	w := newWriting(len(out))
+	sending, stop := w.until(ctx)
+	defer stop()
 	touched := map[*outlet]bool{}
 	for i := range out {
 		o, err := s.outlet(ctx, out[i].Topic)
@@ -174,12 +176,12 @@ func (s *Sink) write(ctx context.Context, out []pipeline.Message) (int, error) {
 			o.join(w)
 			defer o.leave(w)
 		}
-		if !w.send(ctx, o, &out[i], i) {
+		if !w.send(sending, o, &out[i], i) {
 			break
 		}
 	}
 	for o := range touched {
-		o.flush(ctx)
+		o.flush(sending)
 	}
 	n, err := w.wait(ctx)
 	if err == nil {

@@ -162,7 +162,7 @@ func (st *station) options() (pulsario.ConsumerOptions, error) {
 		NackBackoffPolicy:              delays{}, NackPrecisionBit: &precision,
 		BackOffPolicyFunc: func() backoff.Policy {
 			st.lost.Add(1)
-			return backoff.NewDefaultBackoff()
+			return newPauses()
 		},
 	}, err
 }
