@@ -23,11 +23,18 @@ const goingAgain = 9 * time.Second
 // Two brokers: look-ups redirect, bundles move, owners die and freeze.
 func TestPulsarCluster(t *testing.T) {
 	t.Parallel()
-	cluster := pulsartest.NewCluster(t)
+	cluster := pulsartest.NewCluster(t, "--proxy")
 	for _, guarantee := range guarantees() {
 		t.Run("Redirected/"+guarantee, func(t *testing.T) { redirected(t, cluster, guarantee) })
 		t.Run("Moved/"+guarantee, func(t *testing.T) { moved(t, cluster, guarantee) })
 		t.Run("OwnerKilled/"+guarantee, func(t *testing.T) { ownerKilled(t, cluster, guarantee) })
+	}
+	for _, path := range []wire.Path{wire.EntryPath, wire.CompatiblePath} {
+		for _, guarantee := range guarantees() {
+			if path == wire.EntryPath || guarantee != effectively {
+				t.Run("Proxy/"+string(path)+"/"+guarantee, func(t *testing.T) { proxied(t, cluster, setting{guarantee: guarantee, path: path}) })
+			}
+		}
 	}
 	t.Run("Frozen", func(t *testing.T) { frozen(t, cluster) })
 	t.Run("GoingAgain", func(t *testing.T) { resumed(t, cluster) })
@@ -66,6 +73,23 @@ func moved(t *testing.T, cluster *pulsartest.Cluster, guarantee string) {
 	})
 }
 
+// An instance that reaches the brokers through a proxy only: it reads and writes at both,
+// and goes on where their topics move.
+func proxied(t *testing.T, cluster *pulsartest.Cluster, c setting) {
+	t.Helper()
+	c.mode, c.partitions, c.fill = wire.Failover, 4, pulsartest.Fill{PerEntry: 10, Partitions: 4, Keys: 5}
+	s := newScene(t, cluster.Server, c)
+	proxy := cluster.Proxy(t)
+	s.file.Brokers[""] = proxy.Broker()
+	disturbed(t, s, c, 2, func(n int, i *child) {
+		topic := pulsartest.Partition([]string{s.in, s.out}[n%2], 4, n)
+		if direct := i.beside(t, proxy); len(direct) > 0 {
+			t.Errorf("connections to ports that are not the proxy's: %v", direct)
+		}
+		cluster.Move(t, topic, cluster.Owner(t, topic)%cluster.Brokers+1)
+	})
+}
+
 // settle puts both topics of a scene on one broker and returns it.
 func (s *scene) settle(t *testing.T, cluster *pulsartest.Cluster) int {
 	t.Helper()
@@ -99,13 +123,16 @@ func ownerKilled(t *testing.T, cluster *pulsartest.Cluster, guarantee string) {
 // over, and what it does when it thaws must change nothing.
 func frozen(t *testing.T, cluster *pulsartest.Cluster) {
 	t.Helper()
-	for _, guarantee := range guarantees() {
-		t.Run(guarantee, func(t *testing.T) {
-			owner := 0
-			took := taken(t, cluster, guarantee, func(k int) { owner = k; cluster.Freeze(t, k) }, func() { cluster.Thaw(t, owner) })
-			t.Logf("from freezing to the next message stored: %s", took)
-		})
+	froze := func(t *testing.T, c setting) {
+		t.Helper()
+		owner := 0
+		took := taken(t, cluster, c, func(k int) { owner = k; cluster.Freeze(t, k) }, func() { cluster.Thaw(t, owner) })
+		t.Logf("from freezing to the next message stored: %s", took)
 	}
+	for _, guarantee := range guarantees() {
+		t.Run(guarantee, func(t *testing.T) { froze(t, setting{guarantee: guarantee}) })
+	}
+	t.Run("Compatible", func(t *testing.T) { froze(t, setting{guarantee: atLeast, path: wire.CompatiblePath}) })
 }
 
 // resumed measures how long nothing arrives after the broker of both topics is killed.
@@ -116,7 +143,7 @@ func resumed(t *testing.T, cluster *pulsartest.Cluster) {
 	var took []time.Duration
 	for run := range runs {
 		owner := 0
-		took = append(took, taken(t, cluster, guarantees()[run%3], func(k int) { owner = k; cluster.Kill(t, k) }, func() { cluster.Start(t, owner) }))
+		took = append(took, taken(t, cluster, setting{guarantee: guarantees()[run%3]}, func(k int) { owner = k; cluster.Kill(t, k) }, func() { cluster.Start(t, owner) }))
 	}
 	slices.Sort(took)
 	t.Logf("from kill -9 to the next message stored: %v", took)
@@ -127,10 +154,10 @@ func resumed(t *testing.T, cluster *pulsartest.Cluster) {
 
 // taken takes the broker of both topics away while messages flow, and gives it back once
 // the other broker stores outputs. It returns how long that took.
-func taken(t *testing.T, cluster *pulsartest.Cluster, guarantee string, away func(broker int), back func()) time.Duration {
+func taken(t *testing.T, cluster *pulsartest.Cluster, c setting, away func(broker int), back func()) time.Duration {
 	t.Helper()
 	const total = 20_000
-	c := setting{guarantee: guarantee, mode: wire.Failover, fill: pulsartest.Fill{PerEntry: 10}}
+	c.mode, c.fill = wire.Failover, pulsartest.Fill{PerEntry: 10}
 	s := newScene(t, cluster.Server, c)
 	owner := s.settle(t, cluster)
 	survivor := others(t, cluster, owner)

@@ -5,9 +5,14 @@ package faults_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +41,50 @@ func (c *child) get(t *testing.T, path string) string {
 		return ""
 	}
 	return string(text)
+}
+
+// beside are the TCP ports that the process is connected to and that are not the server's.
+// Only Linux tells.
+func (c *child) beside(t *testing.T, server *pulsartest.Server) (ports []int64) {
+	t.Helper()
+	own := filepath.Join("/proc", strconv.Itoa(c.cmd.Process.Pid))
+	table, err := os.ReadFile(filepath.Join(own, "net", "tcp"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets := map[string]bool{}
+	files, err := filepath.Glob(filepath.Join(own, "fd", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if target, err := os.Readlink(file); err == nil {
+			sockets[target] = true
+		}
+	}
+	found := 0
+	for line := range strings.Lines(string(table)) {
+		const remote, state, inode, established = 2, 3, 9, "01"
+		fields := strings.Fields(line)
+		if len(fields) <= inode || fields[state] != established || !sockets["socket:["+fields[inode]+"]"] {
+			continue
+		}
+		_, text, _ := strings.Cut(fields[remote], ":")
+		port, err := strconv.ParseInt(text, 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found++; !strings.HasSuffix(server.URL, fmt.Sprint(":", port)) {
+			ports = append(ports, port)
+		}
+	}
+	if found == 0 {
+		t.Error("the instance has no connection at all")
+	}
+	return ports
 }
 
 // status is what the instance counted; ok is false while it does not answer.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -169,7 +170,8 @@ func (s *Standalone) Freeze(t testing.TB) { t.Helper(); signal(t, s.pid, syscall
 // Thaw ends Freeze.
 func (s *Standalone) Thaw(t testing.TB) { t.Helper(); signal(t, s.pid, syscall.SIGCONT) }
 
-// envCluster names the data folder of a cluster that runs already; it is not ended.
+// envCluster names the data folder of a cluster that runs already, with a proxy; it is not
+// ended.
 const envCluster = "FUNCTIONMESH_TEST_CLUSTER"
 
 // Cluster is several brokers of the test's own.
@@ -185,7 +187,7 @@ type Cluster struct {
 func NewCluster(t testing.TB, flags ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{}
-	if dir := os.Getenv(envCluster); dir != "" && len(flags) == 0 {
+	if dir := os.Getenv(envCluster); dir != "" && (len(flags) == 0 || slices.Equal(flags, []string{"--proxy"})) {
 		c.scripts = &scripts{program: filepath.Join(os.Getenv(envScripts), "cluster.sh"), dir: dir}
 	} else {
 		c.scripts = newScripts(t, "cluster.sh")
