@@ -25,7 +25,7 @@ func (h *Subscription) Ack(ctx context.Context, acks []Ack, confirm bool) error 
 		h.mu.Unlock()
 		return h.err
 	}
-	h.memory.add(acks, time.Now())
+	h.note(acks)
 	s := h.session
 	if s == nil && !confirm {
 		h.waiting = append(h.waiting, acks...)
@@ -38,6 +38,16 @@ func (h *Subscription) Ack(ctx context.Context, acks []Ack, confirm bool) error 
 		_ = s.ack(acks) // a connection that ended has them sent again from memory
 	}
 	return nil
+}
+
+// note remembers what is acknowledged. Called with the lock.
+func (h *Subscription) note(acks []Ack) {
+	h.memory.add(acks, time.Now())
+	for i := range acks {
+		if acks[i].Set == nil && acks[i].ID.Compare(h.settled) > 0 {
+			h.settled = acks[i].ID
+		}
+	}
 }
 
 // AckUpTo acknowledges an entry and all before it; not for Shared and KeyShared.
@@ -178,6 +188,7 @@ func (h *Subscription) Seek(ctx context.Context, id entry.ID) error {
 	h.memory.forget()
 	h.forgotten, h.waiting = nil, nil
 	h.highest = entry.ID{Ledger: -1, Entry: -1}
+	h.settled = h.highest
 	h.mu.Unlock()
 	return s.seek(ctx, &pulsarpb.Seek{MessageId: messageID(id)})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
@@ -43,7 +42,7 @@ func (h *Subscription) Claim(ctx context.Context, incarnation uint64, acks []Ack
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.memory.add(acks, time.Now())
+	h.note(acks)
 	return nil
 }
 

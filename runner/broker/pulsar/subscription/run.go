@@ -98,7 +98,7 @@ func (h *Subscription) detach(s *session) {
 	s.cancel()
 	h.mu.Lock()
 	h.session = nil
-	h.lowest = nil
+	h.lowest, h.unsettled = nil, h.highest.Compare(h.settled) > 0
 	for _, q := range h.queue[h.head:] {
 		d := q.delivery
 		if id := idOf(d); h.lowest == nil || id.Compare(*h.lowest) < 0 {
@@ -212,7 +212,7 @@ func (h *Subscription) final(err error, took time.Duration, first bool) bool {
 // what this consumer had not acknowledged, and reports them.
 func (h *Subscription) check(s *session) {
 	h.mu.Lock()
-	lowest, highest := h.lowest, h.highest
+	lowest, highest, unsettled := h.lowest, h.highest, h.unsettled
 	h.mu.Unlock()
 	if !h.o.Alone && h.o.Mode != wire.Exclusive {
 		return // others may have acknowledged what was held here
@@ -224,7 +224,8 @@ func (h *Subscription) check(s *session) {
 	switch {
 	case lowest != nil && lowest.Compare(mark) < 0:
 		h.o.Report(&PassedError{Topic: h.o.Topic, From: *lowest, To: mark})
-	case lowest == nil && highest.Ledger >= 0 && mark.Entry >= 0 && highest.Compare(mark) < 0:
+	// Behind the end of a ledger of which all is acknowledged a broker goes on in the next.
+	case lowest == nil && highest.Ledger >= 0 && (mark.Entry >= 0 || unsettled) && highest.Compare(mark) < 0:
 		h.o.Report(&PassedError{Topic: h.o.Topic, From: highest, To: mark})
 	}
 }

@@ -42,6 +42,8 @@ type Subscription struct {
 	forgottenUntil time.Time
 	lowest         *entry.ID // of what was held when the last connection ended
 	highest        entry.ID  // handed out
+	settled        entry.ID  // the highest that was acknowledged
+	unsettled      bool      // highest was not acknowledged when the last connection ended
 	stats          Stats
 	err            error // terminal
 }
@@ -68,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Subscription, error) {
 	h := &Subscription{
 		o: o, ended: make(chan struct{}), ready: make(chan struct{}, 1), changed: make(chan struct{}),
 		flow:    flow{most: int64(o.QueueMessages), bytes: o.QueueBytes, elastic: o.QueueGrows},
-		decoder: entry.Decoder{MaxUnpacked: o.MaxUnpacked}, highest: entry.ID{Ledger: -1, Entry: -1},
+		decoder: entry.Decoder{MaxUnpacked: o.MaxUnpacked}, highest: entry.ID{Ledger: -1, Entry: -1}, settled: entry.ID{Ledger: -1, Entry: -1},
 	}
 	h.life, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s, err := h.connect(ctx, true)

@@ -295,3 +295,47 @@ func TestBadOptions(t *testing.T) {
 		})
 	}
 }
+
+// A topic that was made again while the consumer was away has its subscription in front of
+// a new ledger. What the old one still held is lost, and reported, unless everything that
+// was handed out is acknowledged: then a broker has only gone on in its next ledger.
+func TestMadeAgainInFrontOfAnotherLedger(t *testing.T) {
+	for name, acknowledged := range map[string]bool{"Lost": false, "NextLedger": true} {
+		t.Run(name, func(t *testing.T) {
+			b := fakebroker.New(t)
+			k := &keeper{t: t, acked: map[int64]int{}}
+			b.On = func(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, rest []byte) bool {
+				if cmd.GetType() != pulsarpb.Type_GET_LAST_MESSAGE_ID {
+					return k.on(c, cmd, rest)
+				}
+				ledger, none := uint64(8), ^uint64(0)
+				at := &pulsarpb.MessageId{LedgerId: &ledger, EntryId: &none}
+				c.Write(pulsarpb.Type_GET_LAST_MESSAGE_ID_RESPONSE, &pulsarpb.BaseCommand{GetLastMessageIdResponse: &pulsarpb.GetLastMessageIdResponse{
+					LastMessageId: at, RequestId: cmd.GetLastMessageId.GetRequestId(), MarkDeletePosition: at,
+				}}, nil)
+				return true
+			}
+			k.give(0)
+			var r reports
+			s := openFake(t, b, subscription.Options{Mode: wire.Exclusive, Report: r.add})
+			d := receive(t, s)
+			if acknowledged {
+				ack(t, s, true, subscription.Ack{ID: d.ID})
+			}
+			b.Drop()
+			pulsartest.Eventually(t, "looked where the subscription is", func() bool {
+				return s.Incarnation() == 2 && len(b.Commands(pulsarpb.Type_GET_LAST_MESSAGE_ID)) > 0
+			})
+			if _, err := s.LastID(t.Context()); err != nil { // answered behind it
+				t.Fatal(err)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var passed *subscription.PassedError
+			if got := r.has(&passed); got == acknowledged {
+				t.Errorf("reported: %t (%v)", got, passed)
+			}
+		})
+	}
+}
