@@ -133,18 +133,8 @@ func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
 	if m.Topic == "" && p.sink.options.NamedOnly {
 		return nil
 	}
-	if p.route == nil || m.Topic != p.name {
-		r, err := p.outlet.route(ctx, m.Topic)
-		if err != nil {
-			return err
-		}
-		p.route, p.name = r, m.Topic
-	}
-	if d := p.choose(m); d != p.dest {
-		if err := p.outlet.ready(ctx, d, m.Topic); err != nil {
-			return err
-		}
-		p.dest, p.room, p.at = d, p.limit(d), -1
+	if err := p.aim(ctx, m); err != nil {
+		return err
 	}
 	size := p.size(m)
 	if size > p.room {
@@ -159,6 +149,26 @@ func (p *planner) place(ctx context.Context, m *pipeline.Message, i int) error {
 	b.messages = append(b.messages, int32(i)) //nolint:gosec // a send has fewer than 2^31 messages
 	b.bytes += size
 	b.sizes = append(b.sizes, int32(min(size, math.MaxInt32))) //nolint:gosec // bounded
+	return nil
+}
+
+// aim makes the partition that a message goes to the present one.
+func (p *planner) aim(ctx context.Context, m *pipeline.Message) error {
+	if p.route == nil || m.Topic != p.name {
+		r, err := p.outlet.route(ctx, m.Topic)
+		if err != nil {
+			return err
+		}
+		p.route, p.name = r, m.Topic
+	}
+	d := p.choose(m)
+	if d == p.dest {
+		return nil
+	}
+	if err := p.outlet.ready(ctx, d, m.Topic); err != nil {
+		return err
+	}
+	p.dest, p.room, p.at = d, p.limit(d), -1
 	return nil
 }
 

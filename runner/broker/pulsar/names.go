@@ -17,16 +17,23 @@ type names struct {
 
 // add gives the message that is appended next the properties that name in.
 func (n *names) add(enc *entry.Encoder, in *pipeline.Message) {
-	chars, at, ok := n.texts.InputIDAgain(in)
-	if !ok || n.topic != in.Topic {
-		id := n.texts.InputID(in)
-		if chars, at, ok = n.texts.InputIDAgain(in); !ok { // there is no index in it: it fills itself
-			chars, at = binary.LittleEndian.Uint32(id), 0
-		}
-		n.topic = in.Topic
-		n.mould.Reset()
-		n.mould.Add(pipeline.InputTopic, []byte(in.Topic), 0)
-		n.mould.Add(pipeline.InputID, id, at)
+	chars, _, again := n.texts.InputIDAgain(in)
+	if !again || n.topic != in.Topic {
+		chars = n.form(in)
 	}
 	enc.Cast(&n.mould, chars)
+}
+
+// form makes the mould for an entry and returns what fills its hole for one of its inputs.
+func (n *names) form(in *pipeline.Message) (chars uint32) {
+	id := n.texts.InputID(in)
+	chars, at, again := n.texts.InputIDAgain(in)
+	if !again { // there is no index in it: it fills itself
+		chars, at = binary.LittleEndian.Uint32(id), 0
+	}
+	n.topic = in.Topic
+	n.mould.Reset()
+	n.mould.Add(pipeline.InputTopic, []byte(in.Topic), 0)
+	n.mould.Add(pipeline.InputID, id, at)
+	return chars
 }

@@ -212,7 +212,12 @@ func (h *Subscription) final(err error, took time.Duration, first bool) bool {
 // what this consumer had not acknowledged, and reports them.
 func (h *Subscription) check(s *session) {
 	h.mu.Lock()
-	lowest, highest, unsettled := h.lowest, h.highest, h.unsettled
+	from := h.highest
+	if h.lowest != nil {
+		from = *h.lowest
+	}
+	// Behind the end of a ledger of which all is acknowledged a broker goes on in the next.
+	moves := h.lowest == nil && !h.unsettled
 	h.mu.Unlock()
 	if !h.o.Alone && h.o.Mode != wire.Exclusive {
 		return // others may have acknowledged what was held here
@@ -221,12 +226,8 @@ func (h *Subscription) check(s *session) {
 	if err != nil || mark.Ledger < 0 {
 		return
 	}
-	switch {
-	case lowest != nil && lowest.Compare(mark) < 0:
-		h.o.Report(&PassedError{Topic: h.o.Topic, From: *lowest, To: mark})
-	// Behind the end of a ledger of which all is acknowledged a broker goes on in the next.
-	case lowest == nil && highest.Ledger >= 0 && (mark.Entry >= 0 || unsettled) && highest.Compare(mark) < 0:
-		h.o.Report(&PassedError{Topic: h.o.Topic, From: highest, To: mark})
+	if from.Ledger >= 0 && from.Compare(mark) < 0 && (mark.Entry >= 0 || !moves) {
+		h.o.Report(&PassedError{Topic: h.o.Topic, From: from, To: mark})
 	}
 }
 
