@@ -29,13 +29,12 @@ func TestPulsarCluster(t *testing.T) {
 		t.Run("Moved/"+guarantee, func(t *testing.T) { moved(t, cluster, guarantee) })
 		t.Run("OwnerKilled/"+guarantee, func(t *testing.T) { ownerKilled(t, cluster, guarantee) })
 	}
-	for _, path := range []wire.Path{wire.EntryPath, wire.CompatiblePath} {
-		for _, guarantee := range guarantees() {
-			if path == wire.EntryPath || guarantee != effectively {
-				t.Run("Proxy/"+string(path)+"/"+guarantee, func(t *testing.T) { proxied(t, cluster, setting{guarantee: guarantee, path: path}) })
-			}
-		}
+	for _, guarantee := range guarantees() {
+		t.Run("Proxy/"+guarantee, func(t *testing.T) { proxied(t, cluster, setting{guarantee: guarantee, path: wire.EntryPath}) })
 	}
+	// With at-most-once Pulsar's client may still send what its lost connection held, behind
+	// later messages.
+	t.Run("Proxy/Compatible", func(t *testing.T) { proxied(t, cluster, setting{guarantee: atLeast, path: wire.CompatiblePath}) })
 	t.Run("Frozen", func(t *testing.T) { frozen(t, cluster) })
 	t.Run("GoingAgain", func(t *testing.T) { resumed(t, cluster) })
 }
@@ -132,7 +131,10 @@ func frozen(t *testing.T, cluster *pulsartest.Cluster) {
 	for _, guarantee := range guarantees() {
 		t.Run(guarantee, func(t *testing.T) { froze(t, setting{guarantee: guarantee}) })
 	}
-	t.Run("Compatible", func(t *testing.T) { froze(t, setting{guarantee: atLeast, path: wire.CompatiblePath}) })
+	// Pulsar's client may ask the frozen broker, which takes connections, again and again.
+	if os.Getenv(envFailovers) != "" {
+		t.Run("Compatible", func(t *testing.T) { froze(t, setting{guarantee: atLeast, path: wire.CompatiblePath}) })
+	}
 }
 
 // resumed measures how long nothing arrives after the broker of both topics is killed.

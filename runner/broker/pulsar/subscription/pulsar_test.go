@@ -113,7 +113,8 @@ func receive(t testing.TB, s *subscription.Subscription) *subscription.Delivery 
 	defer cancel()
 	d, err := s.Receive(ctx)
 	if err != nil {
-		t.Fatal(err)
+		incarnation, connected, active := s.Standing()
+		t.Fatalf("%v: incarnation %d, connected %t, active %t, %+v", err, incarnation, connected, active, s.Stats())
 	}
 	if d.Err != nil {
 		t.Fatal(d.Err)
