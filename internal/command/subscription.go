@@ -3,10 +3,8 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -115,9 +113,5 @@ func (s *streams) unsubscribeOn(ctx context.Context, broker wire.Broker, topic, 
 		}
 		return err
 	}
-	hint := "It has none"
-	if len(all) > 0 {
-		hint = "It has " + strings.Join(all, ", ")
-	}
-	return &engine.Error{Class: engine.NotFound, Hint: hint, Err: fmt.Errorf("topic %s has no subscription %q", topic, subscription)}
+	return engine.NoSubscription(topic, subscription, all)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -55,6 +56,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // New makes an Error of a class from a cause.
 func New(class Class, err error) *Error { return &Error{Class: class, Err: err} }
+
+// NoSubscription is NotFound for a subscription of a topic that has others, or none.
+func NoSubscription(topic, name string, have []string) *Error {
+	hint := "It has none"
+	if len(have) > 0 {
+		hint = "It has " + strings.Join(have, ", ")
+	}
+	return &Error{Class: NotFound, Hint: hint, Err: fmt.Errorf("topic %s has no subscription %q", topic, name)}
+}
 
 // ClassOf returns the class of the outermost Error in err's chain, or "".
 func ClassOf(err error) Class {

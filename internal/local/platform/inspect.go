@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/gateway"
@@ -39,11 +38,7 @@ func (p *Platform) DeleteSubscription(ctx context.Context, topic spec.Topic, nam
 		names = append(names, s.Name)
 	}
 	if !slices.Contains(names, name) {
-		hint := "It has none"
-		if len(names) > 0 {
-			hint = "It has " + strings.Join(names, ", ")
-		}
-		return &engine.Error{Class: engine.NotFound, Hint: hint, Err: fmt.Errorf("topic %s has no subscription %q", topic.FullName(), name)}
+		return engine.NoSubscription(topic.FullName(), name, names)
 	}
 	r, used, err := p.reader(topic.FullName(), name)
 	if err != nil {

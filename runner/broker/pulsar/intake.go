@@ -206,7 +206,7 @@ func (l *lane) refuse(ctx context.Context, d *subscription.Delivery) error {
 // message; full tells which.
 func (l *lane) take(b *batch, r *room) (full bool) {
 	o := l.current
-	from := len(b.messages)
+	from, bytes := len(b.messages), b.bytes
 	for {
 		taken := len(b.messages) - from
 		if taken+from > 0 && r.none() && !l.whole {
@@ -223,14 +223,14 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 		m := b.add()
 		l.fill(m, &l.message, o.delivery)
 		m.Redelivery = max(m.Redelivery, int32(o.progress.attempts)) //nolint:gosec // few
-		bytes := m.Size()
+		size := m.Size()
 		r.messages--
-		r.bytes -= bytes
-		b.bytes += bytes
+		r.bytes -= size
+		b.bytes += size
 	}
 	if o.walk.Err() != nil && l.whole {
 		// R3: an entry counts as a whole.
-		b.messages, o.skipped = b.messages[:from], o.progress.count
+		b.messages, b.bytes, o.skipped = b.messages[:from], bytes, o.progress.count
 	}
 	if taken := len(b.messages) - from; taken > 0 {
 		b.parts = append(b.parts, part{opened: o, progress: o.progress, count: taken})
