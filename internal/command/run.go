@@ -26,9 +26,9 @@ platform, or with --pulsar on those of a Pulsar. An interrupt drains it: what wa
 is finished and acknowledged; a second one ends it at once.
 
 FILE has the words of the HCL, or is a FunctionConfig, SourceConfig or SinkConfig of
-Pulsar's own. With --pulsar nothing else has to run here; with --admin-url too, topics
-and subscription are prepared, and the deduplication of effectively_once is looked at,
-before the instance starts.
+Pulsar's own. With --pulsar nothing else has to run here: topics and subscriptions are
+prepared through the brokers or, with --admin-url too, through the REST API, where the
+deduplication that effectively_once needs is looked at before the instance starts.
 
 With --config it runs the instance of a wire file, which is how the platform starts
 its instances. Exit code 78 says that starting it again cannot help.`,

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/local/platform"
@@ -62,6 +63,12 @@ type Options struct {
 
 // Cluster prepares the streams of components on one Pulsar.
 type Cluster = platform.Cluster
+
+// Prepare makes the topics and the subscriptions of a component on one Pulsar, as the
+// platform does before it starts one, and counts the partitions of the topics.
+func Prepare(ctx context.Context, on Cluster, c spec.Component) (map[wire.Stream]int, error) {
+	return platform.Prepare(ctx, on, c)
+}
 
 // Handshake is what a daemon says about itself.
 type Handshake struct {
