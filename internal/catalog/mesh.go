@@ -6,6 +6,7 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/diff"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/graph"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
@@ -34,7 +35,7 @@ func Mesh() Entity[spec.Mesh] {
 			return engine.Key{Kind: string(spec.KindMesh), Tenant: m.Tenant, Namespace: m.Namespace, Name: m.Name}
 		},
 		Default:  spec.DefaultMesh,
-		Validate: spec.ValidateMesh,
+		Validate: func(m spec.Mesh) []spec.Problem { return append(spec.ValidateMesh(m), graph.New(m).Problems()...) },
 		Rules:    rules,
 		holes: func(want spec.Mesh, holes []spec.Path) []spec.Path {
 			return qualified(holes, want.Tenant, want.Namespace)

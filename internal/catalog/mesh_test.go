@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/catalog"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/engine/enginetest"
@@ -225,6 +227,37 @@ func TestMeshIsMadeOfItsComponents(t *testing.T) {
 	}
 	if !have.Found || have.Marks.Owner != "terraform" || have.Status.Wanted != 4 || have.Status.Phase != engine.Ready {
 		t.Errorf("observed %+v", have)
+	}
+}
+
+// What plan warns of includes components that feed each other, and tells each loop once.
+func TestMeshLoopsAreWarnedOf(t *testing.T) {
+	from := func(in, out string) spec.Component {
+		return spec.Component{
+			Runtime: &spec.Runtime{WASM: &spec.Code{File: "f.wasm"}},
+			Inputs:  map[string]spec.Input{in: {}}, Output: &spec.Output{Topic: out},
+		}
+	}
+	cases := map[string]struct {
+		functions map[string]spec.Component
+		want      []spec.Path
+	}{
+		"Two":  {map[string]spec.Component{"a": from("x", "y"), "b": from("y", "x")}, []spec.Path{`functions["a"]`}},
+		"Self": {map[string]spec.Component{"a": from("x", "x")}, []spec.Path{`functions["a"].output.topic`}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got []spec.Path
+			for _, p := range catalog.Mesh().Validate(spec.Mesh{Name: "m", Functions: c.functions}) {
+				if p.Severity != spec.SeverityWarning {
+					t.Errorf("%v", p)
+				}
+				got = append(got, p.Path)
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }
 

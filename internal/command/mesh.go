@@ -48,7 +48,7 @@ func newMeshApply(a *app, mode catalog.Mode) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.report(file, a.problemsOf(mesh)); err != nil {
+			if err := a.report(file, a.unhonoured(mesh)); err != nil {
 				return err
 			}
 			h, err := a.handle(cmd.Context(), spec.KindMesh)
@@ -77,21 +77,20 @@ func newMeshApply(a *app, mode catalog.Mode) *cobra.Command {
 	return cmd
 }
 
-// problemsOf is all that would keep a mesh from running, found before anything is
-// written.
-func (a *app) problemsOf(mesh spec.Mesh) []spec.Problem {
-	problems := spec.ValidateMesh(spec.DefaultMesh(mesh))
+// unhonoured is what the embedded platform cannot do of a mesh, found before anything is
+// written; another platform says so itself.
+func (a *app) unhonoured(mesh spec.Mesh) []spec.Problem {
 	if a.target.AdminURL != "" {
-		return problems // what that platform honours is its own to say
+		return nil
 	}
-	fields := map[spec.Kind]spec.Path{spec.KindSource: "sources", spec.KindFunction: "functions", spec.KindSink: "sinks"}
+	var problems []spec.Problem
 	for _, kind := range spec.ComponentKinds() {
 		members := mesh.Components(kind)
 		for _, name := range spec.SortedKeys(members) {
 			c := members[name]
 			c.Kind = kind
 			for _, p := range spec.Honour(spec.PlatformLocal, c) {
-				p.Path = fields[kind].Key(name) + "." + p.Path
+				p.Path = spec.MemberPath(kind, name) + "." + p.Path
 				problems = append(problems, p)
 			}
 		}

@@ -3,6 +3,7 @@ package command
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +107,20 @@ func TestMeshLife(t *testing.T) {
 				t.Errorf("%v: %q is not in\n%s", s.line, part, got.out)
 			}
 		}
+	}
+}
+
+// What is odd about a mesh is told once, however many look at it.
+func TestMeshWarnsOnce(t *testing.T) {
+	p, file := newPlatform(), meshFile(t)
+	got := runLine(t, &p.clients, "", "mesh", "create", "-f", file)
+	if got.code != ExitOK {
+		t.Fatal(got.err)
+	}
+	lines := strings.Split(strings.TrimSpace(got.errs), "\n")
+	slices.Sort(lines)
+	if d := cmp.Diff(slices.Compact(slices.Clone(lines)), lines); d != "" || strings.Count(got.errs, `inputs["`) != 1 {
+		t.Errorf("told on standard error:\n%s", got.errs)
 	}
 }
 

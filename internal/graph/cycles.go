@@ -22,19 +22,18 @@ func (g *Graph) Cycles() [][]string {
 	return cycles
 }
 
-// Problems warns of cycles, which are legal. Names, topics and inputs that nothing
-// feeds are spec.ValidateMesh's.
+// Problems warns of components that feed each other, which is legal. One that reads what
+// it writes itself, names, topics and inputs that nothing feeds are spec.ValidateMesh's.
 func (g *Graph) Problems() []spec.Problem {
 	var problems []spec.Problem
 	for i, keys := range g.Cycles() {
-		first := g.cycles()[i][0]
-		message := strings.Join(keys, " and ") + " feed each other."
 		if len(keys) == 1 {
-			message = keys[0] + " reads what it writes."
+			continue
 		}
+		first := g.cycles()[i][0]
 		problems = append(problems, spec.Problem{
 			Path: spec.MemberPath(first.kind, first.key), Severity: spec.SeverityWarning,
-			Message: message, Hint: "Make sure that every message leaves the cycle at some point.",
+			Message: strings.Join(keys, " and ") + " feed each other.", Hint: "Make sure that every message leaves the cycle at some point.",
 		})
 	}
 	return problems

@@ -134,8 +134,9 @@ func TestCycles(t *testing.T) {
 			if diff := cmp.Diff(tc.want, g.Cycles()); diff != "" {
 				t.Errorf("cycles (-want +got):\n%s", diff)
 			}
-			if len(g.Problems()) != len(tc.want) || spec.HasErrors(g.Problems()) {
-				t.Errorf("problems are not one warning per cycle: %v", g.Problems())
+			several := slices.DeleteFunc(g.Cycles(), func(keys []string) bool { return len(keys) == 1 })
+			if len(g.Problems()) != len(several) || spec.HasErrors(g.Problems()) {
+				t.Errorf("problems are not one warning per cycle of several: %v", g.Problems())
 			}
 		})
 	}
