@@ -39,9 +39,11 @@ func newFailover(t *testing.T, first ...int64) *failover {
 			f.mu.Lock()
 			f.conn, f.consumer = c, cmd.Subscribe.GetConsumerId()
 			f.mu.Unlock()
+			c.Accept(cmd)
+			f.active(true)
+			return true
 		case pulsarpb.Type_FLOW:
 			if f.begun.CompareAndSwap(false, true) {
-				f.active(true)
 				f.deliver(first...)
 			}
 		case pulsarpb.Type_REDELIVER_UNACKNOWLEDGED_MESSAGES: // what was on its way, and all again behind it

@@ -2,6 +2,9 @@ package pulsartest
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -89,6 +92,28 @@ func (s *Server) Cursors(t testing.TB, partition string) map[string]Cursor {
 	}
 	s.must(t, request{method: http.MethodGet, path: path(partition) + "/internalStats", out: &internal})
 	return internal.Cursors
+}
+
+// Standing is how a broker sees one subscription of one partition, as it says it: permits,
+// positions and reads that wait. It is for the text of a failure, and never fails itself.
+func (s *Server) Standing(t testing.TB, partition, subscription string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+	defer cancel()
+	var stats struct {
+		Subscriptions map[string]json.RawMessage `json:"subscriptions"`
+	}
+	var internal struct {
+		Last    string                     `json:"lastConfirmedEntry"`
+		Waiting int                        `json:"waitingCursorsCount"`
+		Cursors map[string]json.RawMessage `json:"cursors"`
+	}
+	err := errors.Join(
+		s.Admin(ctx, http.MethodGet, path(partition)+"/stats", nil, &stats),
+		s.Admin(ctx, http.MethodGet, path(partition)+"/internalStats", nil, &internal),
+	)
+	return fmt.Sprintf("%s, last entry %s, %d waiting cursors, error %v\nsubscription %s\ncursor %s", partition, internal.Last, internal.Waiting, err,
+		stats.Subscriptions[subscription], internal.Cursors[subscription])
 }
 
 // Serves reports whether this very broker serves a topic now; it does not take it over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
@@ -122,8 +123,8 @@ func (h *Subscription) connected(ctx context.Context, last *session) (*session, 
 func (h *Subscription) Redeliver(ctx context.Context, ids []entry.ID) error {
 	h.mu.Lock()
 	s, err := h.session, h.err
-	if h.o.Mode == wire.Exclusive || h.o.Mode == wire.Failover {
-		ids = nil
+	if h.single() {
+		ids, h.reached = nil, entry.ID{Ledger: -1, Entry: -1}
 	}
 	h.mu.Unlock()
 	if err != nil || s == nil {
@@ -175,6 +176,23 @@ func (s *session) lastID(ctx context.Context) (last, mark entry.ID, err error) {
 		mark = fromMessageID(got.GetMarkDeletePosition())
 	}
 	return fromMessageID(got.GetLastMessageId()), mark, nil
+}
+
+// standing is lastID for the goroutine that keeps the subscription connected: it returns
+// when the consumer is closed.
+func (s *session) standing() (last, mark entry.ID, err error) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer cancel()
+		select {
+		case <-s.gone:
+		case <-ctx.Done():
+		}
+	})
+	defer watching.Wait()
+	defer cancel()
+	return s.lastID(ctx)
 }
 
 // Seek moves the subscription to an entry, which is delivered next. The broker closes

@@ -34,6 +34,7 @@ type Options struct {
 	QueueBytes    int64         // held ahead of Receive; one read of the broker, 5 MB, may come on top. 0: 8 MiB
 	MaxUnpacked   int           // of one entry, bytes; 0: entry.DefaultMaxUnpacked
 	Patience      time.Duration // how long a broker may be away before Receive returns the error; 0: for ever
+	StallAfter    time.Duration // how long nothing comes to an Exclusive or an active Failover before the broker is asked whether it has something; 0: 10 s
 
 	// Report is told what is worth a line in a log and did not end the subscription:
 	// lost connections, refusals, what was passed over. It must be quick and must not
@@ -58,8 +59,11 @@ type LostError struct {
 
 // Error names the topic.
 func (e *LostError) Error() string {
-	if e.Err == nil {
+	switch {
+	case e.Err == nil:
 		return fmt.Sprintf("%s: the broker closed the consumer", e.Topic)
+	case errors.Is(e.Err, errAnew):
+		return fmt.Sprintf("%s: %v", e.Topic, e.Err)
 	}
 	return fmt.Sprintf("%s: connection lost: %v", e.Topic, e.Err)
 }

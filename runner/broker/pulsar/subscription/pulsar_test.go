@@ -401,6 +401,11 @@ func TestPulsarFailover(t *testing.T) {
 		t.Error(err)
 	}
 	until(second, true)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(b.Standing(t, topic, "s"))
+		}
+	})
 	var got []int
 	for len(got) < 90 {
 		got = append(got, numbers(t, receive(t, second))...)

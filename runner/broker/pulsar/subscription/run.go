@@ -29,9 +29,8 @@ func (h *Subscription) run(s *session) {
 	defer close(h.ended)
 	for {
 		h.attach(s)
-		select {
-		case <-s.gone:
-		case <-h.life.Done():
+		stalled := h.watch(s)
+		if h.life.Err() != nil {
 			return
 		}
 		h.detach(s)
@@ -46,6 +45,9 @@ func (h *Subscription) run(s *session) {
 			return
 		}
 		h.check(next)
+		if stalled {
+			h.rewind(next)
+		}
 		s = next
 	}
 }
@@ -83,13 +85,23 @@ func (h *Subscription) begin(s *session) int64 {
 		h.active = true
 	}
 	h.notify()
+	return h.grant()
+}
+
+// grant is how many permits to send now. A Failover asks for nothing before the broker
+// says that it delivers to this consumer: a broker that hands over to one with permits may
+// begin to wait for new entries before it goes back to those that wait. Called with the lock.
+func (h *Subscription) grant() int64 {
+	if h.session == nil || !h.active {
+		return 0
+	}
 	return h.flow.grant()
 }
 
 // next begins another incarnation. Called with the lock.
 func (h *Subscription) next() {
 	h.incarnation++
-	h.arrived, h.passedOver = 0, 0
+	h.arrived, h.passedOver, h.reached = 0, 0, entry.ID{Ledger: -1, Entry: -1}
 }
 
 // detach takes a session out and drops what it brought: it comes again.
@@ -222,7 +234,7 @@ func (h *Subscription) check(s *session) {
 	if !h.o.Alone && h.o.Mode != wire.Exclusive {
 		return // others may have acknowledged what was held here
 	}
-	_, mark, err := s.lastID(s.ctx)
+	_, mark, err := s.standing()
 	if err != nil || mark.Ledger < 0 {
 		return
 	}

@@ -67,6 +67,8 @@ func (s *session) Message(d *conn.Delivery) {
 	h.arrived++
 	if s.away {
 		h.drop()
+	} else {
+		h.came, h.reached = h.came+1, idOf(d)
 	}
 	h.wake()
 }
@@ -98,11 +100,15 @@ func (s *session) activity(is bool) {
 	case !is:
 		s.away = true
 		h.drop()
+		if h.session == nil {
+			h.notify() // rewind waits to be told
+		}
 	case s.away:
 		s.away = false
 		h.next()
 	}
 	h.setActive(is)
+	h.wake() // Receive asks for what is not granted yet
 }
 
 // try looks the topic up, connects and subscribes, once.

@@ -24,6 +24,7 @@ type Subscription struct {
 
 	decoder entry.Decoder // of Receive
 	pool    sync.Pool     // of *Delivery
+	guard   guard         // of run
 
 	mu             sync.Mutex
 	session        *session // nil: not connected
@@ -44,6 +45,8 @@ type Subscription struct {
 	highest        entry.ID  // handed out
 	settled        entry.ID  // the highest that was acknowledged
 	unsettled      bool      // highest was not acknowledged when the last connection ended
+	came           uint64    // entries since Open
+	reached        entry.ID  // the last that came in the incarnation
 	stats          Stats
 	err            error // terminal
 }
@@ -57,6 +60,7 @@ type Stats struct {
 	Dropped   int64 // messages that were held when a connection ended; they come again
 	Repeats   int64 // entries that a broker delivered again although they were acknowledged, and that were not handed out again
 	Connects  int64 // successful SUBSCRIBE commands
+	Stalls    int64 // times that it subscribed anew because the broker kept back what it had
 	Queued    int64 // bytes held now
 }
 
@@ -71,6 +75,7 @@ func Open(ctx context.Context, o Options) (*Subscription, error) {
 		o: o, ended: make(chan struct{}), ready: make(chan struct{}, 1), changed: make(chan struct{}),
 		flow:    flow{most: int64(o.QueueMessages), bytes: o.QueueBytes, elastic: o.QueueGrows},
 		decoder: entry.Decoder{MaxUnpacked: o.MaxUnpacked}, highest: entry.ID{Ledger: -1, Entry: -1}, settled: entry.ID{Ledger: -1, Entry: -1},
+		guard: newGuard(o.StallAfter),
 	}
 	h.life, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s, err := h.connect(ctx, true)
@@ -128,10 +133,7 @@ func (h *Subscription) TryReceive() (*Delivery, error) {
 	if next.delivery == nil {
 		h.flow.starve()
 	}
-	err, s, permits := h.err, h.session, h.flow.grant()
-	if s == nil {
-		permits = 0
-	}
+	err, s, permits := h.err, h.session, h.grant()
 	h.mu.Unlock()
 	if s != nil && len(repeats) > 0 {
 		_ = s.ack(repeats)

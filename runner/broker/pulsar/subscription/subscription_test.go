@@ -308,11 +308,8 @@ func TestMadeAgainInFrontOfAnotherLedger(t *testing.T) {
 				if cmd.GetType() != pulsarpb.Type_GET_LAST_MESSAGE_ID {
 					return k.on(c, cmd, rest)
 				}
-				ledger, none := uint64(8), ^uint64(0)
-				at := &pulsarpb.MessageId{LedgerId: &ledger, EntryId: &none}
-				c.Write(pulsarpb.Type_GET_LAST_MESSAGE_ID_RESPONSE, &pulsarpb.BaseCommand{GetLastMessageIdResponse: &pulsarpb.GetLastMessageIdResponse{
-					LastMessageId: at, RequestId: cmd.GetLastMessageId.GetRequestId(), MarkDeletePosition: at,
-				}}, nil)
+				at := entry.ID{Ledger: 8, Entry: -1}
+				answerLast(c, cmd, at, at)
 				return true
 			}
 			k.give(0)
