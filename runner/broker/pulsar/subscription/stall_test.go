@@ -19,7 +19,6 @@ import (
 // soon is short: the tests count looks and never measure.
 const soon = time.Millisecond
 
-//nolint:gosec // two's complement is the protocol's encoding
 func answerLast(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, last, mark entry.ID) {
 	form := func(id entry.ID) *pulsarpb.MessageId {
 		ledger, number := uint64(id.Ledger), uint64(id.Entry)
