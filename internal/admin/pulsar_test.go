@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -112,8 +113,11 @@ func TestPulsarTopicsMadeOnFirstUseAreClaimed(t *testing.T) {
 	if _, err := clients.Topics.Create(t.Context(), object("plain", nil, "")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := clients.Topics.Create(t.Context(), object("plain", new(2), "us")); !engine.Is(err, engine.Exists) {
-		t.Errorf("got %v, want class %q", err, engine.Exists)
+	for _, opts := range []engine.CreateOptions{{}, {Adopt: true}} { // neither of which could help
+		var told *engine.Error
+		if _, err := e.Create(t.Context(), object("plain", new(2), "us"), opts); !errors.As(err, &told) || told.Class != engine.Immutable || told.Path != "partitions" {
+			t.Errorf("adopt %v: got %v, want class %q at partitions", opts.Adopt, err, engine.Immutable)
+		}
 	}
 }
 

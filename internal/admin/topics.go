@@ -139,9 +139,9 @@ func (c *topics) claim(ctx context.Context, want engine.Object[spec.Topic], exis
 	is, becomes := partitions(have.Spec), partitions(want.Spec)
 	if (is == 0) != (becomes == 0) || becomes < is {
 		return &engine.Error{
-			Class: engine.Exists, Path: "partitions",
+			Class: engine.Immutable, Path: "partitions",
 			Err:  fmt.Errorf("it was made already, on first use, with %s, and cannot get %s", count(is), count(becomes)),
-			Hint: "Delete it, and let whatever uses it reference functionmesh_topic.<name>.name, so that it is made first",
+			Hint: "Declare what it has, or delete it with all that it holds, and let whatever uses it reference functionmesh_topic.<name>.name, so that it is made first",
 		}
 	}
 	return c.Update(ctx, have, want, []engine.Change{{Path: "partitions"}, {Path: "properties"}})

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -60,7 +61,10 @@ func (s *ControlServer) Addr() net.Addr { return s.addr }
 // Close ends the server and its calls at once and waits for it.
 func (s *ControlServer) Close() error {
 	s.grpc.Stop()
-	return <-s.done
+	if err := <-s.done; !errors.Is(err, grpc.ErrServerStopped) { // which is told where it had not begun
+		return err
+	}
+	return nil
 }
 
 func describe() *grpc.ServiceDesc {

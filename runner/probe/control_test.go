@@ -199,3 +199,17 @@ func officialProtocol(t *testing.T, file string) protoreflect.FileDescriptor {
 	}
 	return official
 }
+
+// An instance that fails at once closes what has hardly begun, which is no failure of its own.
+func TestControlClosedAtOnce(t *testing.T) {
+	p := probe.New(probe.Options{})
+	for range 200 {
+		s, err := p.ServeControl(t.Context(), "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
