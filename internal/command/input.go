@@ -109,8 +109,25 @@ func (a *app) readComponent(file string, platform spec.Platform) (spec.Component
 		return spec.Component{}, fmt.Errorf("%s: %w", file, err)
 	}
 	c = spec.DefaultComponent(c)
-	problems = append(spec.ValidateComponent(c), spec.Honour(platform, c)...)
-	return c, a.report(file, problems)
+	return c, a.report(file, refused(spec.ValidateComponent(c), spec.Honour(platform, c)))
+}
+
+// refused are the problems of a component and what a platform does not honour of it, one
+// for each path: what is wrong anyway is not refused as well, and what is refused needs no
+// warning.
+func refused(problems, unhonoured []spec.Problem) []spec.Problem {
+	failing := func(of []spec.Problem) map[spec.Path]bool {
+		at := map[spec.Path]bool{}
+		for _, p := range of {
+			at[p.Path] = at[p.Path] || p.Severity == spec.SeverityError
+		}
+		return at
+	}
+	wrong := failing(problems)
+	unhonoured = slices.DeleteFunc(unhonoured, func(p spec.Problem) bool { return wrong[p.Path] })
+	gone := failing(unhonoured)
+	problems = slices.DeleteFunc(problems, func(p spec.Problem) bool { return p.Severity == spec.SeverityWarning && gone[p.Path] })
+	return append(problems, unhonoured...)
 }
 
 func decodeComponent(raw []byte) (spec.Component, []spec.Problem, error) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 )
 
@@ -67,5 +69,36 @@ func TestRunHasNoConnections(t *testing.T) {
 	got := runLine(t, nil, "", "run", "-f", filepath.Join(dir, "f.yaml"), "--pulsar", "pulsar://localhost:1")
 	if got.code != ExitFailure || !strings.Contains(got.err.Error(), `orders"].connection`) || !strings.Contains(got.err.Error(), "leave connection out") {
 		t.Errorf("exit code %d: %v", got.code, got.err)
+	}
+}
+
+// Every path is told once, with what matters most about it.
+func TestRefusedOncePerPath(t *testing.T) {
+	problem := func(path spec.Path, s spec.Severity, message string) spec.Problem {
+		return spec.Problem{Path: path, Severity: s, Message: message}
+	}
+	cases := map[string]struct{ problems, unhonoured, want []spec.Problem }{
+		"WrongAnyway": {
+			[]spec.Problem{problem("a", spec.SeverityError, "wrong")},
+			[]spec.Problem{problem("a", spec.SeverityError, "refused")},
+			[]spec.Problem{problem("a", spec.SeverityError, "wrong")},
+		},
+		"NoWarningBesideARefusal": {
+			[]spec.Problem{problem("a", spec.SeverityWarning, "odd"), problem("b", spec.SeverityWarning, "odd")},
+			[]spec.Problem{problem("a", spec.SeverityError, "refused")},
+			[]spec.Problem{problem("b", spec.SeverityWarning, "odd"), problem("a", spec.SeverityError, "refused")},
+		},
+		"Both": {
+			[]spec.Problem{problem("a", spec.SeverityWarning, "odd")},
+			[]spec.Problem{problem("a", spec.SeverityWarning, "note"), problem("b", spec.SeverityError, "refused")},
+			[]spec.Problem{problem("a", spec.SeverityWarning, "odd"), problem("a", spec.SeverityWarning, "note"), problem("b", spec.SeverityError, "refused")},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, refused(c.problems, c.unhonoured)); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }

@@ -66,7 +66,7 @@ func runnerExtras() []Setting {
 		{Path: "inputs[*].extra[*]", Match: `^schemaProperties$`, Refusal: "Our runner does not speak to the schema registry.", Hint: "Leave it out."},
 		{Path: "inputs[*].extra[*]", Match: `^poolMessages$`, Refusal: "It is about memory of the Java client.", Hint: "Leave it out: our runner always reuses its buffers."},
 		{Path: "inputs[*].extra[*]", Match: `^messagePayloadProcessorConfig$`, Refusal: "Our runner loads no Java classes.", Hint: "Decode in the function."},
-		{Path: "inputs[*].extra[*]", Refusal: noSuchSetting, Hint: "Leave it out."},
+		{Path: "inputs[*].extra[*]", Refusal: noSuchSetting, Hint: "Check its name, or leave it out."},
 		{Path: "output.producer.extra[*]", Match: `^cryptoConfig$`},
 		{Path: "output.producer.extra[*]", Match: `^maxPendingMessagesAcrossPartitions$`, Refusal: bounded, Hint: "Use max_pending_messages, or leave it out."},
 		{Path: "output.producer.extra[*]", Match: `^useThreadLocalProducers$`, Refusal: "It is about threads of the Java client.", Hint: "Leave it out: every lane has a producer of its own."},
@@ -74,13 +74,13 @@ func runnerExtras() []Setting {
 			Path: "output.producer.extra[*]", Match: `^roundRobinRouterBatchingPartitionSwitchFrequency$`,
 			Refusal: "Our runner goes to the next partition with every batch.", Hint: "Leave it out.",
 		},
-		{Path: "output.producer.extra[*]", Refusal: noSuchSetting, Hint: "Leave it out."},
+		{Path: "output.producer.extra[*]", Refusal: noSuchSetting, Hint: "Check its name, or leave it out."},
 		{Path: "extra[*]", Match: `^windowConfig$`, Refusal: "Our runner has no windows.", Hint: "Leave local out of the provider: Pulsar's workers run windows of Java functions."},
 		{Path: "extra[*]", Match: `^runtimeFlags$`, Refusal: "Our runner passes no flags to a runtime.", Hint: "Leave it out; user_config and secrets reach the code."},
 		{Path: "extra[*]", Match: `^customRuntimeOptions$`, Refusal: "They are for a runtime of Pulsar's workers.", Hint: "Leave it out."},
 		{Path: "extra[*]", Match: `^exposePulsarAdminClientEnabled$`, Refusal: "Our runner hands out no admin client.", Hint: "Leave it out."},
 		{Path: "extra[*]", Match: `^maxPendingAsyncRequests$`, Refusal: "User code is called with batches, one at a time, and answers with results.", Hint: "Leave it out; parallelism runs more at once."},
-		{Path: "extra[*]", Refusal: noSuchSetting, Hint: "Leave it out."},
+		{Path: "extra[*]", Refusal: noSuchSetting, Hint: "Check its name, or leave it out."},
 	})
 }
 
