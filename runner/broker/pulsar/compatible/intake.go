@@ -15,6 +15,11 @@ func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, 
 	if l.mine.Err() != nil {
 		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
 	}
+	if wait && l.present().ended() {
+		if err := l.restart(); err != nil {
+			return nil, err
+		}
+	}
 	if m := l.held; m != nil {
 		l.held = nil
 		return m, nil
@@ -22,7 +27,7 @@ func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, 
 	if m := l.ready(); m != nil || !wait {
 		return m, nil
 	}
-	if !l.once {
+	if !l.once() {
 		l.pass(place{}) // nothing follows at once, so the entry has no more
 	}
 	for {
@@ -33,15 +38,25 @@ func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, 
 	}
 }
 
+// restart goes on with another session. What was not taken of the one before comes again,
+// in its place.
+func (l *lane) restart() error {
+	l.held = nil
+	return l.renew()
+}
+
 // await waits for the next message; nil without an error: look again.
 func (l *lane) await(ctx context.Context) (*pulsario.ConsumerMessage, error) {
+	now := l.present()
 	var starves <-chan time.Time
 	if l.leaking {
 		starves = time.After(starving)
 	}
 	select {
-	case m := <-l.messages:
+	case m := <-now.messages:
 		return &m, nil
+	case <-now.gone:
+		return nil, l.restart()
 	case <-l.leaks:
 		l.leaking = true
 		return nil, nil //nolint:nilnil // see above
@@ -61,13 +76,14 @@ func (l *lane) await(ctx context.Context) (*pulsario.ConsumerMessage, error) {
 const linger = 200 * time.Microsecond
 
 func (l *lane) ready() *pulsario.ConsumerMessage {
+	messages := l.present().messages
 	select {
-	case m := <-l.messages:
+	case m := <-messages:
 		return &m
 	default:
 	}
 	select {
-	case m := <-l.messages:
+	case m := <-messages:
 		return &m
 	case <-time.After(linger):
 		return nil

@@ -18,14 +18,11 @@ import (
 // the subscription says nothing: Pulsar's own default.
 const defaultNackDelay = time.Minute
 
-var errStale = errors.New("received over a connection that was lost; the broker delivers it again")
-
 // lane reads one partition. Messages of one entry are acknowledged and delivered again
 // together, so entries in which messages failed are told apart here.
 type lane struct {
 	*station
 	ordered   bool
-	once      bool // at most once
 	nackDelay time.Duration
 	reads     *sync.Mutex
 
@@ -44,8 +41,8 @@ type lane struct {
 // batch is what the lane knows of a pipeline.Batch.
 type batch struct {
 	lane     *lane
+	from     *session
 	messages []pulsario.Message
-	lost     uint64 // connections before it was read
 	settled  int
 }
 
@@ -54,7 +51,6 @@ func newLane(ctx context.Context, st *station, reads *sync.Mutex) *lane {
 	l := &lane{
 		station: st, reads: reads, entries: map[place]*progress{},
 		ordered:   o.Source.Subscription.Mode != wire.Shared,
-		once:      o.Delivery.Guarantee == atMostOnce,
 		nackDelay: time.Duration(o.Source.Subscription.NackDelayMs) * time.Millisecond,
 	}
 	l.mine, l.fence = context.WithCancel(ctx)
@@ -71,7 +67,7 @@ func (l *lane) Ordered() bool { return l.ordered }
 func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
 	l.reads.Lock()
 	defer l.reads.Unlock()
-	token := &batch{lane: l, lost: l.lost.Load()}
+	token := &batch{lane: l}
 	out := pipeline.Batch{Token: token}
 	var bytes int64
 	for len(out.Messages) < most {
@@ -86,6 +82,7 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 		if err := l.refusal(); err != nil {
 			return pipeline.Batch{}, err
 		}
+		token.from = l.present() // the reader alone puts another in its place, before a batch
 		message := l.message(m.Message)
 		bytes += message.Size()
 		if bytes > maxBytes && len(out.Messages) > 0 {
@@ -125,14 +122,14 @@ func (l *lane) take(m pulsario.Message) bool {
 	defer l.mu.Unlock()
 	p := l.entries[at]
 	if p == nil {
-		if l.once && l.settled.has(at) {
+		if l.once() && l.settled.has(at) {
 			l.again(m)
 			return false
 		}
 		p = &progress{highest: -1}
 		l.entries[at] = p
 	}
-	repeated := p.repeated(m, l.once)
+	repeated := p.repeated(m, l.once())
 	p.arrive(m)
 	if repeated {
 		l.again(m)
@@ -145,7 +142,7 @@ func (l *lane) take(m pulsario.Message) bool {
 
 // again acknowledges what was settled before. On an error it comes once more, and ends
 // here once more.
-func (l *lane) again(m pulsario.Message) { _ = l.consumer().AckID(m.ID()) }
+func (l *lane) again(m pulsario.Message) { _ = l.present().consumer.AckID(m.ID()) }
 
 func (l *lane) message(m pulsario.Message) pipeline.Message { return messageOf(m, l.of, l.partition) }
 
@@ -188,7 +185,7 @@ func (l *lane) Settle(_ context.Context, b pipeline.Batch, v []pipeline.Verdict)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.once {
+	if l.once() {
 		if err := l.claim(token, len(v)); err != nil {
 			return fmt.Errorf("acknowledge %s: %w", l.topic, err)
 		}
@@ -218,7 +215,7 @@ func (l *lane) settle(m pulsario.Message, v pipeline.Verdict) error {
 	default:
 		if !p.acked {
 			// R1: what the message caused is confirmed by now.
-			if err := l.consumer().AckID(m.ID()); err != nil {
+			if err := l.present().consumer.AckID(m.ID()); err != nil {
 				return err
 			}
 		}
@@ -244,12 +241,12 @@ func (l *lane) complete(at place, p *progress) {
 	}
 	if p.undone == nil {
 		delete(l.entries, at)
-		if l.once {
+		if l.once() {
 			l.settled.add(at)
 		}
 		return
 	}
-	l.consumer().Nack(delayed{p.undone, milliseconds(p.delay)})
+	l.present().consumer.Nack(delayed{p.undone, milliseconds(p.delay)})
 	p.undone, p.delay = nil, 0
 	p.waiting = true
 	forgetWaiting(l.entries)
@@ -266,11 +263,11 @@ func (l *lane) claim(token *batch, n int) error {
 		return pipeline.ErrFenced
 	}
 	var ids []pulsario.MessageID
-	claimed := map[place]pulsario.Message{}
+	claimed := map[place]bool{}
 	for _, m := range token.messages[token.settled : token.settled+n] {
 		at := placeOf(m)
-		if p := l.entries[at]; p != nil && !p.acked && claimed[at] == nil {
-			claimed[at] = m
+		if p := l.entries[at]; p != nil && !p.acked && !claimed[at] {
+			claimed[at] = true
 			ids = append(ids, wholeEntry(m.ID()))
 		}
 	}
@@ -278,18 +275,21 @@ func (l *lane) claim(token *batch, n int) error {
 		return nil
 	}
 	err := errStale
-	if token.lost == l.lost.Load() {
+	if !token.from.ended() {
 		// R2: confirmed before user code sees any of it.
-		err = l.consumer().AckIDList(ids)
+		err = token.from.consumer.AckIDList(ids)
 	}
-	for at, m := range claimed {
-		if err == nil {
+	if err == nil {
+		for at := range claimed {
 			l.entries[at].acked = true
-			continue
 		}
-		// Whether it is acknowledged is not known. If not, it comes again.
+		return nil
+	}
+	// Whether it is acknowledged is not known. If not, it comes again, so (R4) what lies
+	// behind it must not be taken from the same session.
+	token.from.end()
+	for at := range claimed {
 		delete(l.entries, at)
-		l.consumer().Nack(delayed{m, 0})
 	}
 	return err
 }

@@ -241,7 +241,7 @@ func (s *Source) Close(context.Context) error {
 	s.mu.Unlock()
 	var closing sync.WaitGroup
 	for _, st := range stations {
-		closing.Go(st.consumer().Close)
+		closing.Go(st.present().consumer.Close)
 	}
 	closing.Wait()
 	var err error

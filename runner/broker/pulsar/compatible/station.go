@@ -2,16 +2,13 @@ package compatible
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
-	"github.com/apache/pulsar-client-go/pulsar/backoff"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -38,14 +35,12 @@ type station struct {
 	topic     string // full name of the partition's topic
 
 	// Of whoever reads.
-	messages <-chan pulsario.ConsumerMessage
-	leaking  bool // the broker may wait for permits that the client has lost
+	leaking bool // the broker may wait for permits that the client has lost
 
 	leaks   <-chan struct{}
-	lost    atomic.Uint64 // how often the connection was
 	shut    chan struct{} // closed when nothing more may be handed out
 	mu      sync.Mutex
-	own     pulsario.Consumer
+	now     *session
 	active  bool
 	refused *pipeline.TerminalError // why that is
 	changed chan struct{}
@@ -68,24 +63,11 @@ func (st *station) open(ctx context.Context, c *client, later bool) error {
 	if _, err := c.ask.Connect(ctx, st.topic); err != nil {
 		return classed(err)
 	}
-	o, err := st.options()
-	if err != nil {
+	// What was written to a new partition before it was noticed belongs to it.
+	if err := st.opened(ctx, c, later || from.Position == "earliest"); err != nil {
 		return err
 	}
-	// What was written to a new partition before it was noticed belongs to it.
-	if later || from.Position == "earliest" {
-		o.SubscriptionInitialPosition = pulsario.SubscriptionPositionEarliest
-	}
-	own, err := c.Subscribe(o)
-	for ; err != nil; own, err = c.Subscribe(o) {
-		select {
-		case <-time.After(time.Second): // the instance before this one may still hold it
-		case <-ctx.Done():
-			return err
-		}
-	}
-	st.take(own)
-	if from.SkipToLatest && !later {
+	if own := st.present().consumer; from.SkipToLatest && !later {
 		if err := own.Seek(latest()); err != nil {
 			own.Close()
 			return err
@@ -94,47 +76,12 @@ func (st *station) open(ctx context.Context, c *client, later bool) error {
 	return nil
 }
 
-// take makes a consumer the present one.
-func (st *station) take(own pulsario.Consumer) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.own, st.messages = own, own.Chan()
-}
-
-// consumer is the present one; messages of those before it are acknowledged by it, too.
-func (st *station) consumer() pulsario.Consumer {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.own
-}
-
 // starving is how long a consumer that may have lost permits may have nothing.
+// Of an entry that the client cannot open it gives one permit back, however many messages
+// the broker counted, so that the broker may wait for ever.
 const starving = time.Second
 
-// renew puts another consumer in the place of one that starves. Of an entry that the
-// client cannot open it gives one permit back, however many messages the broker counted,
-// so that the broker may wait for ever.
-func (st *station) renew() error {
-	c, err := st.source.client(st.in.Broker)
-	if err != nil {
-		return err
-	}
-	o, err := st.options()
-	if err != nil {
-		return err
-	}
-	st.consumer().Close()
-	st.lost.Add(1)
-	own, err := c.Subscribe(o)
-	if err != nil {
-		return fmt.Errorf("subscription %s of %s: %w", o.SubscriptionName, st.topic, err)
-	}
-	st.take(own)
-	st.leaking = false
-	return nil
-}
-
-func (st *station) options() (pulsario.ConsumerOptions, error) {
+func (st *station) options(of *session) (pulsario.ConsumerOptions, error) {
 	decryption, err := opening(st.in.decryption, st.unopened)
 	o := &st.source.options
 	properties := map[string]string{
@@ -148,6 +95,10 @@ func (st *station) options() (pulsario.ConsumerOptions, error) {
 		queue = st.in.QueueSize
 	}
 	precision := int64(0)
+	var reconnects *uint // as often as it takes
+	if st.once() {
+		reconnects = new(uint)
+	}
 	return pulsario.ConsumerOptions{
 		Topic: st.topic, SubscriptionName: o.Source.Subscription.Name, Type: modes[o.Source.Subscription.Mode],
 		Name: o.Name + "-" + strconv.Itoa(o.Instance.ID), Properties: properties,
@@ -158,12 +109,9 @@ func (st *station) options() (pulsario.ConsumerOptions, error) {
 		MessageChannel: make(chan pulsario.ConsumerMessage),
 		// Where the broker keeps sets of acknowledged messages, others get the rest only.
 		EnableBatchIndexAcknowledgment: true,
-		AckWithResponse:                o.Delivery.Guarantee == atMostOnce,
+		AckWithResponse:                st.once(),
 		NackBackoffPolicy:              delays{}, NackPrecisionBit: &precision,
-		BackOffPolicyFunc: func() backoff.Policy {
-			st.lost.Add(1)
-			return newPauses()
-		},
+		MaxReconnectToBroker: reconnects, BackOffPolicyFunc: st.reconnecting(of),
 	}, err
 }
 

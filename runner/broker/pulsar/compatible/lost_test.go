@@ -1,0 +1,148 @@
+package compatible_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/fakebroker"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
+)
+
+// The topic of these tests. Their brokers are fake.
+const lostTopic = "persistent://public/default/t"
+
+// shelf is what a fake broker has of a subscription: entries of two messages, delivered
+// from the first that is not acknowledged.
+type shelf struct {
+	t       testing.TB
+	entries int
+	// cut says that an acknowledgement is not taken, and its connection ends.
+	cut func(entry uint64) bool
+
+	mu    sync.Mutex
+	acked map[uint64]bool
+	free  chan struct{} // while it is open, no look-up is answered
+}
+
+func newShelf(t testing.TB, entries int, cut func(uint64) bool) (*shelf, *fakebroker.Broker) {
+	s := &shelf{t: t, entries: entries, cut: cut, acked: map[uint64]bool{}, free: make(chan struct{})}
+	close(s.free)
+	b := fakebroker.New(t)
+	b.On = s.on
+	return s, b
+}
+
+func (s *shelf) on(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) bool {
+	switch cmd.GetType() {
+	case pulsarpb.Type_LOOKUP:
+		s.mu.Lock()
+		free := s.free
+		s.mu.Unlock()
+		<-free
+	case pulsarpb.Type_FLOW:
+		s.deliver(c, cmd.Flow.GetConsumerId())
+	case pulsarpb.Type_ACK:
+		return s.ack(c, cmd.Ack)
+	default:
+	}
+	return false
+}
+
+func (s *shelf) deliver(c *fakebroker.Conn, consumer uint64) {
+	for n := range s.entries {
+		s.mu.Lock()
+		acked := s.acked[uint64(n)] //nolint:gosec // small
+		s.mu.Unlock()
+		if !acked {
+			c.Deliver(consumer, 7, int64(n), pair(s.t, n))
+		}
+	}
+}
+
+// pair is an entry of messages number 2n and 2n+1, as it follows a command.
+func pair(t testing.TB, n int) []byte {
+	t.Helper()
+	var enc entry.Encoder
+	enc.Begin(entry.Header{Producer: "p", Batched: true, PublishTime: 1, Sequence: uint64(n)}) //nolint:gosec // small
+	for k := range 2 {
+		enc.Append(&entry.Message{Value: fmt.Append(nil, 2*n+k)})
+	}
+	e, err := enc.Finish()
+	if err != nil {
+		t.Error(err)
+	}
+	return e.Frame[8+int(e.Frame[7]):]
+}
+
+func (s *shelf) ack(c *fakebroker.Conn, a *pulsarpb.Ack) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range a.MessageIds {
+		if s.cut(id.GetEntryId()) {
+			s.free = make(chan struct{})
+			// Time for a lane to take what is left of the connection.
+			time.AfterFunc(100*time.Millisecond, func() { close(s.free) })
+			c.Close()
+			return true
+		}
+		s.acked[id.GetEntryId()] = true
+	}
+	return false
+}
+
+// R4: at most once, an entry whose acknowledgement was lost with the connection comes
+// again, and nothing that lay behind it is handed out before.
+func TestR4AtMostOnceKeepsOrderOverLostConnections(t *testing.T) {
+	const entries = 6
+	for name, unknown := range map[string]uint64{"First": 0, "Middle": 2, "Last": entries - 1} {
+		t.Run(name, func(t *testing.T) {
+			first := true
+			_, b := newShelf(t, entries, func(entry uint64) bool {
+				cut := first && entry == unknown
+				first = first && !cut
+				return cut
+			})
+			l := open(t, newSource(t, pulsar.SourceOptions{
+				Brokers: map[string]wire.Broker{"": b.Settings()},
+				Source: wire.Source{
+					Inputs:       []wire.Input{{Topic: lostTopic}},
+					Subscription: wire.Subscription{Name: "sub", Mode: wire.Exclusive},
+				},
+				Delivery: wire.Delivery{Guarantee: "atmost_once"},
+			}))[0]
+			var got, want []string
+			for n := range 2 * entries {
+				want = append(want, fmt.Sprint(n))
+			}
+			for failed := 0; len(got) < len(want); {
+				batch, err := l.Read(bounded(t), 2, 1<<20)
+				if err != nil {
+					t.Fatalf("after %v: %v", got, err)
+				}
+				if err := l.Settle(bounded(t), batch, make([]pipeline.Verdict, len(batch.Messages))); err != nil {
+					if failed++; failed > 1 {
+						t.Fatalf("after %v: %v", got, err)
+					}
+					continue
+				}
+				for i := range batch.Messages {
+					got = append(got, string(batch.Messages[i].Value))
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+var _ = compatible.NewSink
