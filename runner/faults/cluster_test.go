@@ -32,9 +32,9 @@ func TestPulsarCluster(t *testing.T) {
 	for _, guarantee := range guarantees() {
 		t.Run("Proxy/"+guarantee, func(t *testing.T) { proxied(t, cluster, setting{guarantee: guarantee, path: wire.EntryPath}) })
 	}
-	// With at-most-once Pulsar's client may still send what its lost connection held, behind
-	// later messages.
-	t.Run("Proxy/Compatible", func(t *testing.T) { proxied(t, cluster, setting{guarantee: atLeast, path: wire.CompatiblePath}) })
+	for _, guarantee := range []string{atLeast, atMost} {
+		t.Run("Proxy/Compatible/"+guarantee, func(t *testing.T) { proxied(t, cluster, setting{guarantee: guarantee, path: wire.CompatiblePath}) })
+	}
 	t.Run("Frozen", func(t *testing.T) { frozen(t, cluster) })
 	t.Run("GoingAgain", func(t *testing.T) { resumed(t, cluster) })
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/fakebroker"
@@ -20,7 +19,7 @@ import (
 // The topic of these tests. Their brokers are fake.
 const lostTopic = "persistent://public/default/t"
 
-// shelf is what a fake broker has of a subscription: entries of two messages, delivered
+// shelf is what a fake broker has of a subscription: entries of one message, delivered
 // from the first that is not acknowledged.
 type shelf struct {
 	t       testing.TB
@@ -63,19 +62,17 @@ func (s *shelf) deliver(c *fakebroker.Conn, consumer uint64) {
 		acked := s.acked[uint64(n)] //nolint:gosec // small
 		s.mu.Unlock()
 		if !acked {
-			c.Deliver(consumer, 7, int64(n), pair(s.t, n))
+			c.Deliver(consumer, 7, int64(n), plain(s.t, n))
 		}
 	}
 }
 
-// pair is an entry of messages number 2n and 2n+1, as it follows a command.
-func pair(t testing.TB, n int) []byte {
+// plain is an entry of message number n, as it follows a command.
+func plain(t testing.TB, n int) []byte {
 	t.Helper()
 	var enc entry.Encoder
-	enc.Begin(entry.Header{Producer: "p", Batched: true, PublishTime: 1, Sequence: uint64(n)}) //nolint:gosec // small
-	for k := range 2 {
-		enc.Append(&entry.Message{Value: fmt.Append(nil, 2*n+k)})
-	}
+	enc.Begin(entry.Header{Producer: "p", PublishTime: 1, Sequence: uint64(n)}) //nolint:gosec // small
+	enc.Append(&entry.Message{Value: fmt.Append(nil, n)})
 	e, err := enc.Finish()
 	if err != nil {
 		t.Error(err)
@@ -120,11 +117,11 @@ func TestR4AtMostOnceKeepsOrderOverLostConnections(t *testing.T) {
 				Delivery: wire.Delivery{Guarantee: "atmost_once"},
 			}))[0]
 			var got, want []string
-			for n := range 2 * entries {
+			for n := range entries {
 				want = append(want, fmt.Sprint(n))
 			}
 			for failed := 0; len(got) < len(want); {
-				batch, err := l.Read(bounded(t), 2, 1<<20)
+				batch, err := l.Read(bounded(t), 1, 1<<20)
 				if err != nil {
 					t.Fatalf("after %v: %v", got, err)
 				}
@@ -144,5 +141,3 @@ func TestR4AtMostOnceKeepsOrderOverLostConnections(t *testing.T) {
 		})
 	}
 }
-
-var _ = compatible.NewSink

@@ -1,78 +1,69 @@
 package compatible
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
 	"github.com/apache/pulsar-client-go/pulsar/backoff"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
-var errLost = errors.New("the connection was lost; whether the rest is stored is not known")
-
-// outlet is the producer of one topic, made at the first use.
+// outlet is a topic that is written to. It has one line at a time.
 type outlet struct {
-	name    string
-	opening chan struct{} // holds a token while somebody opens or closes
-
-	producer pulsario.Producer
-	turn     atomic.Uint64 // of keyless messages
-
-	mu      sync.Mutex
-	writing map[*writing]bool // under way
-	lost    bool              // the connection was, and nothing may be sent again
+	name  string        // as messages use it
+	users int           // writes that have it or wait for it; with the sink's lock
+	busy  chan struct{} // holds a token while somebody opens or closes the line
+	line  *line         // nil: none is open
+	turn  atomic.Uint64 // of keyless messages
 }
 
-// lose ends all that is under way.
-func (o *outlet) lose() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.lost = true
-	for w := range o.writing {
-		w.abort()
-	}
-}
+func newOutlet(name string) *outlet { return &outlet{name: name, busy: make(chan struct{}, 1)} }
 
-func (o *outlet) join(w *writing) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.writing[w] = true
-	if o.lost {
-		w.abort()
-	}
-}
-
-func (o *outlet) leave(w *writing) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.writing, w)
-}
-
-func (o *outlet) open(ctx context.Context, s *Sink, c *client) error {
+// enter lets a write join the line, which it opens if need be. A line that failed is
+// closed before, so that what the client still holds of it never comes behind what is
+// written from now on.
+func (o *outlet) enter(ctx context.Context, s *Sink, w *writing) (*line, error) {
 	select {
-	case o.opening <- struct{}{}:
-		defer func() { <-o.opening }()
+	case o.busy <- struct{}{}:
+		defer func() { <-o.busy }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	if o.producer != nil {
-		return nil
+	for {
+		if o.line == nil {
+			l, err := o.open(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			o.line = l
+		}
+		if o.line.join(w) {
+			return o.line, nil
+		}
+		select {
+		case <-o.line.left:
+			o.line.producer.Close()
+			o.line = nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (o *outlet) open(ctx context.Context, s *Sink) (*line, error) {
+	c, err := s.connected()
+	if err != nil {
+		return nil, err
 	}
 	full, err := s.full(o.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// The client would say "connection error" where this says why.
 	n, err := c.ask.Partitions(ctx, full)
@@ -80,24 +71,26 @@ func (o *outlet) open(ctx context.Context, s *Sink, c *client) error {
 		_, err = c.ask.Connect(ctx, partitionName(full, n))
 	}
 	if err != nil {
-		return o.refused(full, err)
+		return nil, o.refused(full, err)
 	}
+	l := newLine()
 	options := s.producer
 	options.Topic, options.MessageRouter, options.BackOffPolicyFunc = full, o.route, newPauses
 	if s.options.Delivery.Guarantee == atMostOnce {
 		// R2: what may be stored is not sent again.
-		none := uint(0)
-		options.MaxReconnectToBroker = &none
+		options.MaxReconnectToBroker = new(uint)
 		options.BackOffPolicyFunc = func() backoff.Policy {
-			o.lose()
+			l.lose()
 			return newPauses()
 		}
+		// R4: while the broker may still read from a connection that we have lost, it
+		// refuses the name.
+		options.Name = s.name
 	}
-	if o.producer, err = c.CreateProducer(options); err != nil {
-		o.producer = nil
-		return fmt.Errorf("producer on %s: %w", full, err)
+	if l.producer, err = c.CreateProducer(options); err != nil {
+		return nil, fmt.Errorf("producer on %s: %w", full, err)
 	}
-	return nil
+	return l, nil
 }
 
 func partitionName(topic string, partitions int) string {
@@ -127,143 +120,65 @@ func (o *outlet) route(m *pulsario.ProducerMessage, t pulsario.TopicMetadata) in
 	return int(o.turn.Load() % uint64(n)) //nolint:gosec // positive and small
 }
 
-func (o *outlet) flush(ctx context.Context) {
-	o.turn.Add(1)
-	_ = o.producer.FlushWithCtx(ctx) // what failed tells it by itself
-}
-
-func (o *outlet) close() {
-	o.opening <- struct{}{}
-	defer func() { <-o.opening }()
-	if o.producer != nil {
-		o.producer.Close()
-		o.producer = nil
+// close ends the line, unless it is another than the given one; nil: whichever it is.
+func (o *outlet) close(l *line) {
+	o.busy <- struct{}{}
+	defer func() { <-o.busy }()
+	if o.line == nil || l != nil && o.line != l {
+		return
 	}
+	o.line.lose()
+	<-o.line.left
+	o.line.producer.Close()
+	o.line = nil
 }
 
-// writing is one write under way.
-type writing struct {
-	left    atomic.Int64  // receipts to come, and one until all is sent
-	settled chan struct{} // closed at the last receipt
-	aborted chan struct{} // closed when a connection was lost, and nothing may be sent again
+// line is a producer, of all partitions, for those who write with it. When it fails for
+// one of them it ends for all.
+type line struct {
+	producer pulsario.Producer
+	left     chan struct{} // closed when it is lost and nobody writes any more
 
-	mu     sync.Mutex
-	stored []bool
-	failed int // the first message that failed
-	err    error
-	lost   bool
+	mu      sync.Mutex
+	writing map[*writing]bool // under way
+	lost    bool
 }
 
-func newWriting(n int) *writing {
-	w := &writing{settled: make(chan struct{}), aborted: make(chan struct{}), stored: make([]bool, n), failed: n}
-	w.left.Store(1)
-	return w
-}
+func newLine() *line { return &line{left: make(chan struct{}), writing: map[*writing]bool{}} }
 
-func (w *writing) fail(i int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lost && errors.Is(err, context.Canceled) {
-		return // that is the abort
+// lose ends all that is under way; nobody may join any more.
+func (l *line) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost {
+		return
 	}
-	if i < w.failed || w.err == nil {
-		w.failed, w.err = i, err
+	l.lost = true
+	for w := range l.writing {
+		w.abort()
 	}
+	l.rest()
 }
 
-func (w *writing) ok() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err == nil && !w.lost
+func (l *line) join(w *writing) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.lost {
+		l.writing[w] = true
+	}
+	return !l.lost
 }
 
-func (w *writing) abort() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.lost {
-		w.lost = true
-		close(w.aborted)
-	}
+func (l *line) leave(w *writing) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.writing, w)
+	l.rest()
 }
 
-func (w *writing) done() {
-	if w.left.Add(-1) == 0 {
-		close(w.settled)
+// rest is called with the lock, when one has left or the line is lost.
+func (l *line) rest() {
+	if l.lost && len(l.writing) == 0 {
+		close(l.left)
 	}
-}
-
-// until is ctx, ended also by an abort: the client waits for ever for room, and for the
-// receipts, of a producer that it does not connect anew. The function it returns waits for
-// its goroutine.
-func (w *writing) until(ctx context.Context) (context.Context, func()) {
-	c, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		select {
-		case <-w.aborted:
-			cancel()
-		case <-c.Done():
-		}
-	})
-	return c, func() { cancel(); watching.Wait() }
-}
-
-// send hands one message to the client, which may wait for room. It says whether the
-// next may follow.
-func (w *writing) send(ctx context.Context, o *outlet, m *pipeline.Message, i int) bool {
-	out := &pulsario.ProducerMessage{Payload: m.Value, Key: string(m.Key), Properties: m.Stored()}
-	if m.EventTime > 0 {
-		out.EventTime = time.UnixMilli(m.EventTime)
-	}
-	w.left.Add(1)
-	o.producer.SendAsync(ctx, out, func(_ pulsario.MessageID, _ *pulsario.ProducerMessage, err error) {
-		defer w.done()
-		if err != nil {
-			w.fail(i, sendError(o.name, err))
-			return
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.stored[i] = true
-	})
-	return w.ok()
-}
-
-func sendError(name string, err error) error {
-	var e *pulsario.Error
-	big := errors.As(err, &e) && e.Result() == pulsario.MessageTooBig
-	// What is too large only with its metadata, or compressed, fails with an error that the
-	// client does not export.
-	if big || strings.Contains(err.Error(), "exceeds MaxMessageSize") {
-		return &pipeline.MessageError{Err: fmt.Errorf("%w: %w", pulsar.ErrTooLarge, err)}
-	}
-	if name != "" {
-		return fmt.Errorf("send to %s: %w", name, err)
-	}
-	return fmt.Errorf("send: %w", err)
-}
-
-// wait gives how many messages from the first on are stored.
-func (w *writing) wait(ctx context.Context) (int, error) {
-	w.done()
-	var ended error
-	select {
-	case <-w.settled:
-	case <-w.aborted:
-		ended = errLost
-	case <-ctx.Done():
-		ended = context.Cause(ctx)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := slices.Index(w.stored, false)
-	switch {
-	case n < 0:
-		return len(w.stored), nil
-	case w.err != nil && w.failed == n:
-		return n, w.err
-	case ended != nil:
-		return n, ended
-	}
-	return n, cmp.Or(w.err, errLost)
 }

@@ -2,6 +2,7 @@ package compatible
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,7 @@ type Sink struct {
 	options  pulsar.SinkOptions
 	log      *slog.Logger
 	producer pulsario.ProducerOptions // of every topic
+	name     string                   // of the producers, where they must not be taken for others
 
 	mu     sync.Mutex
 	client *client
@@ -58,6 +60,7 @@ func NewSink(o pulsar.SinkOptions) (*Sink, error) {
 		return nil, invalid(`delivery.guarantee: effectively_once needs the entry path: set data_path = "entry"`)
 	}
 	s := &Sink{options: o, log: orDiscard(o.Logger), topics: map[string]*outlet{}}
+	s.name = o.Component.Tenant + "/" + o.Component.Namespace + "/" + o.Component.Name + "-" + strconv.Itoa(o.Instance.ID) + "-" + rand.Text()
 	return s, s.tune(o.Output.Producer)
 }
 
@@ -117,7 +120,12 @@ func (s *Sink) Connect(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	_, err := s.outlet(ctx, "")
+	w, used := newWriting(0), map[string]*use{}
+	defer s.release(used)
+	l, err := s.line(ctx, used, "", w)
+	if err == nil {
+		l.leave(w)
+	}
 	return err
 }
 
@@ -164,26 +172,26 @@ func (s *Sink) write(ctx context.Context, out []pipeline.Message) (int, error) {
 	w := newWriting(len(out))
 	sending, stop := w.until(ctx)
 	defer stop()
-	touched := map[*outlet]bool{}
-	for i := range out {
-		o, err := s.outlet(ctx, out[i].Topic)
+	used, sent := map[string]*use{}, 0
+	defer s.release(used)
+	for ; sent < len(out); sent++ {
+		l, err := s.line(sending, used, out[sent].Topic, w)
 		if err != nil {
-			w.fail(i, err)
+			w.fail(sent, err)
 			break
 		}
-		if !touched[o] {
-			touched[o] = true
-			o.join(w)
-			defer o.leave(w)
-		}
-		if !w.send(sending, o, &out[i], i) {
+		if !w.send(sending, l, &out[sent], sent) {
+			sent++
 			break
 		}
 	}
-	for o := range touched {
-		o.flush(sending)
+	for _, u := range used {
+		u.flush(sending)
 	}
 	n, err := w.wait(ctx)
+	for _, u := range used {
+		u.leave(w)
+	}
 	if err == nil {
 		return len(out), nil
 	}
@@ -192,30 +200,75 @@ func (s *Sink) write(ctx context.Context, out []pipeline.Message) (int, error) {
 	}
 	// The client keeps what has no receipt and sends it again; a producer that ends does
 	// not. Messages that are written again would come behind those.
-	for o := range touched {
-		s.drop(o)
+	for _, u := range used {
+		u.close()
+	}
+	if n == sent {
+		err = fmt.Errorf("%w: %w", pipeline.ErrUnsent, err)
 	}
 	return n, err
 }
 
-// outlet is the producer of a topic by the name that messages give it.
-func (s *Sink) outlet(ctx context.Context, name string) (*outlet, error) {
-	c, err := s.connected()
-	if err != nil {
-		return nil, err
+// use is what one write has of a topic.
+type use struct {
+	*outlet
+	line *line // nil: it could not be opened
+}
+
+func (u *use) flush(ctx context.Context) {
+	u.turn.Add(1)
+	if u.line != nil {
+		_ = u.line.producer.FlushWithCtx(ctx) // what failed tells it by itself
 	}
+}
+
+func (u *use) leave(w *writing) {
+	if u.line != nil {
+		u.line.leave(w)
+	}
+}
+
+func (u *use) close() {
+	if u.line != nil {
+		u.outlet.close(u.line)
+	}
+}
+
+// line is that of a topic by the name that messages give it: the same for a whole write,
+// so that no part of it can pass another.
+func (s *Sink) line(ctx context.Context, used map[string]*use, name string, w *writing) (*line, error) {
+	if u := used[name]; u != nil {
+		return u.line, nil
+	}
+	u := &use{outlet: s.outlet(name)}
+	used[name] = u
+	var err error
+	u.line, err = u.enter(ctx, s, w)
+	return u.line, err
+}
+
+// outlet must be released.
+func (s *Sink) outlet(name string) *outlet {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	o := s.topics[name]
 	if o == nil {
-		o = &outlet{name: name, opening: make(chan struct{}, 1), writing: map[*writing]bool{}}
+		o = newOutlet(name)
 		s.topics[name] = o
 	}
-	s.mu.Unlock()
-	if err := o.open(ctx, s, c); err != nil {
-		s.drop(o)
-		return nil, err
+	o.users++
+	return o
+}
+
+// release forgets topics that nobody uses and that could not be opened.
+func (s *Sink) release(used map[string]*use) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, u := range used {
+		if u.users--; u.users == 0 && s.topics[name] == u.outlet && u.outlet.line == nil {
+			delete(s.topics, name)
+		}
 	}
-	return o, nil
 }
 
 // full is the full name of a topic.
@@ -233,16 +286,6 @@ func (s *Sink) full(name string) (string, error) {
 	return parsed.String(), nil
 }
 
-// drop ends a producer; the next write makes another.
-func (s *Sink) drop(o *outlet) {
-	s.mu.Lock()
-	if s.topics[o.name] == o {
-		delete(s.topics, o.name)
-	}
-	s.mu.Unlock()
-	o.close()
-}
-
 // Close implements pipeline.Sink.
 func (s *Sink) Close(context.Context) error {
 	s.mu.Lock()
@@ -251,7 +294,7 @@ func (s *Sink) Close(context.Context) error {
 	s.topics, s.client = map[string]*outlet{}, nil
 	s.mu.Unlock()
 	for _, o := range topics {
-		o.close()
+		o.close(nil)
 	}
 	if c != nil {
 		return c.close()
