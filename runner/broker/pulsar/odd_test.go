@@ -1,12 +1,9 @@
 package pulsar_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strings"
 	"sync"
@@ -18,9 +15,7 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/publisher"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/runnertest"
@@ -44,56 +39,9 @@ func (r *reports) has(what error) bool {
 	return slices.ContainsFunc(r.all, func(err error) bool { return errors.Is(err, what) })
 }
 
-// raw publishes entries whose bodies it is given; change edits a batch of five messages
-// behind the checksum's back, which is set right again.
-func raw(t testing.TB, s *pulsartest.Server, topic string, changes ...func(body []byte) []byte) {
-	t.Helper()
-	c, err := conn.New(s.Broker(), conn.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	p, err := publisher.Open(t.Context(), publisher.Options{Client: c, Topic: topic})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close(t.Context())
-	for i, change := range changes {
-		var enc entry.Encoder
-		enc.Begin(entry.Header{Producer: p.Name(), Batched: true, PublishTime: 1, Sequence: uint64(i)})
-		for k := range 5 {
-			enc.Append(&entry.Message{Value: fmt.Append(nil, i*5+k, "/0//")})
-		}
-		e, err := enc.Finish()
-		if err != nil {
-			t.Fatal(err)
-		}
-		reframe(&e, change)
-		r, err := p.Send(t.Context(), e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := r.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func reframe(e *entry.Encoded, change func([]byte) []byte) {
-	command := 8 + binary.BigEndian.Uint32(e.Frame[4:])
-	meta := command + 10 + binary.BigEndian.Uint32(e.Frame[command+6:])
-	frame := append(bytes.Clone(e.Frame[:meta]), change(bytes.Clone(e.Frame[meta:]))...)
-	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
-	binary.BigEndian.PutUint32(frame[command+2:], crc32.Checksum(frame[command+6:], crc32.MakeTable(crc32.Castagnoli)))
-	e.Frame = frame
-}
-
 // What cannot be read is passed over, counted and reported; the rest arrives.
 func TestPulsarMalformedEntries(t *testing.T) {
 	s := pulsartest.Need(t)
-	same := func(b []byte) []byte { return b }
-	half := func(b []byte) []byte { return b[:len(b)-3] }
-	wild := func(b []byte) []byte { b[0] = 0x7f; return b }
 	for _, c := range []cell{
 		{"atleast_once", wire.Shared, 5, 0}, {"atleast_once", wire.Failover, 5, 0}, {"atmost_once", wire.Shared, 5, 0}, {"effectively_once", wire.Failover, 5, 0},
 	} {
@@ -102,7 +50,7 @@ func TestPulsarMalformedEntries(t *testing.T) {
 			j := c.job(t, n)
 			var said reports
 			j.Report = said.add
-			raw(t, s, j.In, same, half, same, wild, same)
+			s.Spoil(t, j.In, pulsartest.Sound, pulsartest.Short, pulsartest.Sound, pulsartest.Wild, pulsartest.Sound)
 			stop := j.start(t)
 			s.Settled(t, j.In, "sub")
 			stop()

@@ -37,8 +37,8 @@ type Reader struct {
 	faults   []error            // of Last: what could not be read
 
 	mu     sync.Mutex
-	passed []error       // what the client passed over and nobody was told yet
-	told   chan struct{} // holds one: there is something in passed
+	passed []error // what the client passed over and nobody was told yet
+	told   bell    // there is something in passed
 }
 
 // partition is one of a topic, or the whole of one without.
@@ -55,7 +55,7 @@ type read struct {
 
 // NewReader connects; the topic must exist.
 func NewReader(ctx context.Context, o ReaderOptions) (*Reader, error) {
-	r := &Reader{options: o, ready: make(chan read), told: make(chan struct{}, 1)}
+	r := &Reader{options: o, ready: make(chan read), told: newBell()}
 	c, err := newClient(o.Broker, orDiscard(nil), r.pass)
 	if err != nil {
 		return nil, err
@@ -174,18 +174,7 @@ func (r *Reader) pass(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passed = append(r.passed, err)
-	r.tell()
-}
-
-// tell is called with the lock.
-func (r *Reader) tell() {
-	if len(r.passed) == 0 {
-		return
-	}
-	select {
-	case r.told <- struct{}{}:
-	default:
-	}
+	r.told.ring()
 }
 
 func (r *Reader) overlooked() error {
@@ -195,8 +184,9 @@ func (r *Reader) overlooked() error {
 		return nil
 	}
 	err := r.passed[0]
-	r.passed = r.passed[1:]
-	r.tell()
+	if r.passed = r.passed[1:]; len(r.passed) > 0 {
+		r.told.ring()
+	}
 	return err
 }
 

@@ -64,7 +64,7 @@ func (st *station) unopened(err error) {
 			st.topic, &lockedError{err}))
 	case d.ConsumerCryptoFailureAction == crypto.ConsumerCryptoFailureActionConsume:
 		st.source.report(fmt.Errorf("topic %s: handed out as it is: %w", st.topic, &lockedError{err}))
-		st.source.leak(st.topic)
+		st.leaks.ring()
 	default: // the client discards it, which its log tells
 	}
 }

@@ -39,8 +39,8 @@ type Source struct {
 
 	mu       sync.Mutex
 	clients  map[string]*client
-	stations map[string]*station      // by full name of the partition's topic
-	leaking  map[string]chan struct{} // likewise; holds one: permits were lost
+	stations map[string]*station // by full name of the partition's topic
+	leaking  map[string]bell     // likewise: permits were lost
 	closed   bool
 }
 
@@ -64,7 +64,7 @@ func NewSource(o pulsar.SourceOptions) (*Source, error) {
 	}
 	s := &Source{
 		options: o, log: orDiscard(o.Logger), grown: pulsar.NewInbox(), every: growInterval,
-		clients: map[string]*client{}, stations: map[string]*station{}, leaking: map[string]chan struct{}{},
+		clients: map[string]*client{}, stations: map[string]*station{}, leaking: map[string]bell{},
 	}
 	for i := range o.Source.Inputs {
 		in, err := newInput(&o, i)
@@ -194,7 +194,7 @@ func (s *Source) report(err error) {
 	s.log.Warn("subscription", "error", err)
 	s.count(defectOf(err))
 	if passed, ok := errors.AsType[*passedError](err); ok {
-		s.leak(passed.topic)
+		s.leaks(passed.topic).ring()
 	}
 	if s.options.Report != nil {
 		s.options.Report(err)
@@ -202,20 +202,13 @@ func (s *Source) report(err error) {
 }
 
 // leaks tells a partition's reader that permits were lost.
-func (s *Source) leaks(topic string) chan struct{} {
+func (s *Source) leaks(topic string) bell {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leaking[topic] == nil {
-		s.leaking[topic] = make(chan struct{}, 1)
+		s.leaking[topic] = newBell()
 	}
 	return s.leaking[topic]
-}
-
-func (s *Source) leak(topic string) {
-	select {
-	case s.leaks(topic) <- struct{}{}:
-	default:
-	}
 }
 
 // count counts an entry that could not be opened; "": it could.

@@ -37,17 +37,17 @@ type station struct {
 	// Of whoever reads.
 	leaking bool // the broker may wait for permits that the client has lost
 
-	leaks   <-chan struct{}
+	leaks   bell
 	shut    chan struct{} // closed when nothing more may be handed out
 	mu      sync.Mutex
 	now     *session
 	active  bool
 	refused *pipeline.TerminalError // why that is
-	changed chan struct{}
+	changed bell
 }
 
 func newStation(s *Source, in *input, of topic, partition int) *station {
-	st := &station{source: s, in: in, of: of, partition: partition, topic: of.name, changed: make(chan struct{}, 1), shut: make(chan struct{})}
+	st := &station{source: s, in: in, of: of, partition: partition, topic: of.name, changed: newBell(), shut: make(chan struct{})}
 	if of.partitions > 0 {
 		st.topic += partitionSuffix + strconv.Itoa(partition)
 	}
@@ -143,10 +143,7 @@ func (st *station) set(active bool) {
 	st.mu.Lock()
 	st.active = active
 	st.mu.Unlock()
-	select {
-	case st.changed <- struct{}{}:
-	default:
-	}
+	st.changed.ring()
 }
 
 func (st *station) isActive() bool {
