@@ -4,6 +4,7 @@ package platform_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,7 +19,7 @@ import (
 func TestPrepareOnOnePulsar(t *testing.T) {
 	dead := full("in-public-default-f-DLQ")
 	subscribed := []string{"subscribe " + full("in") + " public/default/f false", "subscribe " + dead + " functionmesh-redrive true"}
-	asked := append(subscribed[:2:2], "deduplicates "+full("out"), "deduplicates "+dead)
+	asked := slices.Concat(subscribed, []string{"deduplicates " + full("out"), "deduplicates " + dead})
 	cases := map[string]struct {
 		change func(*spec.Component)
 		fake   *fakePulsar
