@@ -63,8 +63,5 @@ func (r *reach) broker(t Target) (b wire.Broker, ok bool, err error) {
 			Class: engine.Invalid, Path: flagOf(p.Field), Hint: p.Hint, Err: errors.New(p.Message),
 		}}
 	}
-	return wire.Broker{
-		Kind: wire.KindPulsar, URL: c.ServiceURL, AdminURL: c.AdminURL, TokenFile: c.TokenFile,
-		CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, Insecure: c.Insecure, AnyHostname: c.AnyHostname,
-	}, true, nil
+	return c.Broker(), true, nil
 }

@@ -1,7 +1,6 @@
 package connection
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -15,9 +14,6 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 )
-
-// kindPulsar is the word of wire.Broker.Kind.
-const kindPulsar = "pulsar"
 
 // keyBytes is how much of the digest makes a key: enough that nobody meets another.
 const keyBytes = 12
@@ -170,10 +166,11 @@ func checkAdmin(text string) string {
 	return ""
 }
 
-// broker is the connection as an instance gets it, with the file that holds its token.
-func (c Connection) broker(token string) wire.Broker {
+// Broker is the connection as an instance gets it, without a token that was handed over
+// by value: whoever keeps that in a file names the file instead.
+func (c Connection) Broker() wire.Broker {
 	return wire.Broker{
-		Kind: kindPulsar, URL: c.ServiceURL, AdminURL: c.AdminURL, TokenFile: cmp.Or(token, c.TokenFile),
+		Kind: wire.KindPulsar, URL: c.ServiceURL, AdminURL: c.AdminURL, TokenFile: c.TokenFile,
 		CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, Insecure: c.Insecure, AnyHostname: c.AnyHostname,
 		ListenerName: c.ListenerName, OAuth2: c.OAuth2,
 	}

@@ -87,11 +87,11 @@ func (s *Store) Broker(key string) (wire.Broker, error) {
 	if err != nil {
 		return wire.Broker{}, err
 	}
-	token := ""
+	b := c.Connection.Broker()
 	if c.ByValue {
-		token = filepath.Join(s.dir, key+tokenSuffix)
+		b.TokenFile = filepath.Join(s.dir, key+tokenSuffix)
 	}
-	return c.broker(token), nil
+	return b, nil
 }
 
 // Get reads one connection, without its token.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
@@ -33,10 +34,6 @@ type Redriven struct {
 	Passed   int // did not match: they stay
 	Homeless int // name no topic, or one that takes them not: they stay
 }
-
-// RedriveSubscription holds what of a topic of dead letters was sent again. Whatever was
-// not is found by the next Redrive.
-const RedriveSubscription = "functionmesh-redrive"
 
 // Properties of dead letters: our own begin with deadPrefix, those of Pulsar's clients
 // are named one by one.
@@ -97,7 +94,7 @@ func (r *redrive) run(ctx context.Context, c *conn.Client, topic string) (err er
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if r.sub, err = subscription.Open(opening, subscription.Options{
-		Client: c, Topic: topic, Name: RedriveSubscription, Mode: wire.Exclusive, Earliest: true,
+		Client: c, Topic: topic, Name: spec.RedriveSubscription, Mode: wire.Exclusive, Earliest: true,
 	}); err != nil {
 		return err
 	}
