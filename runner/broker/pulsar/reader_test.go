@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -95,68 +94,5 @@ func TestPulsarReader(t *testing.T) {
 			}
 		})
 		pulsartest.Eventually(t, "no subscription is left", func() bool { return len(s.Subscriptions(t, topic)) == 0 })
-	}
-}
-
-func TestPulsarRedrive(t *testing.T) {
-	s := pulsartest.Need(t)
-	for _, partitions := range []int{0, 2} {
-		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
-			n := s.Namespace(t, pulsartest.Policies{Retention: true})
-			dead, first, second := n.Topic(t, "dead", partitions), n.Topic(t, "first", 0), n.Topic(t, "second", 2)
-			var letters []pipeline.Message
-			for i := range 60 {
-				m := pipeline.Message{Key: fmt.Append(nil, i), Value: fmt.Append(nil, i), EventTime: int64(i + 1), Properties: map[string]string{
-					"own": "x", pipeline.DeadTopic: []string{first, second}[i%2], pipeline.DeadReason: "odd", "RECONSUMETIMES": "3",
-				}}
-				switch i {
-				case 30:
-					m.Properties[pipeline.DeadTopic] = "persistent://public/nowhere/x"
-				case 31:
-					delete(m.Properties, pipeline.DeadTopic)
-				case 32:
-					delete(m.Properties, pipeline.DeadTopic)
-					m.Properties["REAL_TOPIC"] = first
-				}
-				letters = append(letters, m)
-			}
-			produce(t, s, dead, letters)
-			o := pulsar.RedriveOptions{Broker: s.Broker(), Topic: dead, Limit: 10, Logger: logger(t)}
-			redrive := func(want pulsar.Redriven) {
-				t.Helper()
-				got, err := pulsar.Redrive(t.Context(), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Error(diff)
-				}
-			}
-			got, err := pulsar.Redrive(t.Context(), o)
-			if err != nil || got.Sent != 10 {
-				t.Fatal(got, err)
-			}
-			o.Limit = 0
-			o.Match = func(m pipeline.Message) bool { return m.EventTime != 1+59 }
-			redrive(pulsar.Redriven{Sent: 47, Passed: 1, Homeless: 2})
-			redrive(pulsar.Redriven{Passed: 1, Homeless: 2})
-			o.Match, o.To = nil, first
-			redrive(pulsar.Redriven{Sent: 3})
-			redrive(pulsar.Redriven{})
-			back := append(stored(t, s, first), stored(t, s, second)...)
-			if len(back) != 60 {
-				t.Errorf("%d messages are back", len(back))
-			}
-			for _, m := range back {
-				if diff := cmp.Diff(map[string]string{"own": "x", "Fm-Redriven": "1"}, m.Properties); diff != "" {
-					t.Fatal(diff)
-				}
-			}
-			v := valuesOf(back)
-			slices.Sort(v)
-			if len(slices.Compact(v)) != 60 {
-				t.Error("some are back twice")
-			}
-		})
 	}
 }

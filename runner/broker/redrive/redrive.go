@@ -19,8 +19,17 @@ const (
 	keepFor = 30 * time.Second
 	// realTopic is the property in which Pulsar's own clients name the origin.
 	realTopic = "REAL_TOPIC"
-	prefix    = "Fm-" // of the properties that a dead letter has beside the message's
 )
+
+// deadly are the properties that a dead letter has beside the message's: our own by their
+// prefix, those of Pulsar's clients by name.
+func deadly(name, _ string) bool {
+	switch name {
+	case realTopic, "ORIGIN_MESSAGE_ID", "ORIGIN_MESSAGE_IDY_TIME", "RECONSUMETIMES", "DELAY_TIME":
+		return true
+	}
+	return strings.HasPrefix(name, "Fm-")
+}
 
 // Options say what is sent where.
 type Options struct {
@@ -187,6 +196,6 @@ func Original(letter *pipeline.Message) pipeline.Message {
 			m.Topic = letter.Properties[name]
 		}
 	}
-	maps.DeleteFunc(m.Properties, func(name, _ string) bool { return strings.HasPrefix(name, prefix) })
+	maps.DeleteFunc(m.Properties, deadly)
 	return m
 }
