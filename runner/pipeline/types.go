@@ -78,7 +78,8 @@ type Lane interface {
 	// pipeline retries in place and settles in order.
 	Ordered() bool
 	// Read blocks for at least one message; at most max messages and about maxBytes.
-	// With effectively_once a batch holds whole entries only, and may pass max for that.
+	// What is settled together is read together, past max if it must be: whole entries
+	// with effectively_once, and with at-most-once where these are acknowledged as a whole.
 	// io.EOF: the source is finished. ErrFenced: another instance has the lane now.
 	// Other errors are retried with backoff.
 	Read(ctx context.Context, max int, maxBytes int64) (Batch, error)

@@ -18,6 +18,9 @@ type SourceHarness struct {
 	// Again returns another source over the place of the latest New, as a restarted
 	// instance would open it. Nil: the source keeps no position.
 	Again func(t *testing.T) pipeline.Source
+	// Once says that it is for at-most-once: what is settled together is read together,
+	// past any bound, and user code acknowledges nothing.
+	Once bool
 	// NacksSoon says that a negative acknowledgement by hand brings a message again at once.
 	NacksSoon bool
 	// Finite sources end with io.EOF after the last message; others block.

@@ -12,7 +12,7 @@ import (
 )
 
 // Read implements pipeline.Lane. A batch takes in whole entries as long as they fit; an
-// entry is cut only when it alone is too much.
+// entry is cut only when it alone is too much and not acknowledged as a whole.
 func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Batch, error) {
 	l.reads.Lock()
 	defer l.reads.Unlock()
@@ -209,7 +209,7 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 	from, bytes := len(b.messages), b.bytes
 	for {
 		taken := len(b.messages) - from
-		if taken+from > 0 && r.none() && !l.whole {
+		if taken+from > 0 && r.none() && !l.uncut() {
 			full = true
 			break
 		}
@@ -228,7 +228,7 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 		r.bytes -= size
 		b.bytes += size
 	}
-	if o.walk.Err() != nil && l.whole {
+	if o.walk.Err() != nil && l.exact {
 		// R3: an entry counts as a whole.
 		b.messages, b.bytes, o.skipped = b.messages[:from], bytes, o.progress.count
 	}
@@ -242,10 +242,14 @@ func (l *lane) take(b *batch, r *room) (full bool) {
 	return full
 }
 
+// uncut says that batches hold whole entries. R3: an entry counts as a whole. R7: with
+// at-most-once it is acknowledged as a whole too, and nothing may be left of it to read.
+func (l *lane) uncut() bool { return l.exact || l.once }
+
 // wanted tells whether the message is to be handed out; one that is not counts as done.
 func (l *lane) wanted(o *opened, m *entry.Message) bool {
 	o.seen++
-	if l.whole && !m.Compacted {
+	if l.exact && !m.Compacted {
 		return true
 	}
 	if m.Compacted || !o.delivery.Pending(m.Index) || !o.progress.wanted(m.Index) {
@@ -261,7 +265,7 @@ func (l *lane) endEntry(o *opened) {
 	if err := o.walk.Err(); err != nil {
 		lost := o.progress.count - o.seen
 		o.skipped += lost
-		if l.whole {
+		if l.exact {
 			lost = o.progress.count
 		}
 		l.malformed(string(entry.BatchFraming), 1)

@@ -32,7 +32,7 @@ type laneOptions struct {
 	name      string
 	ordered   bool
 	once      bool // at most once
-	whole     bool // batches hold whole entries
+	exact     bool // effectively once
 	nackDelay time.Duration
 	restart   func(incarnation uint64) // has the subscription begin anew
 	report    func(error)
@@ -113,7 +113,7 @@ func (l *lane) apply(token *batch, v []pipeline.Verdict) []subscription.Ack {
 			switch p := part.progress; {
 			case p.left == 0:
 				acks = l.finish(acks, p)
-			case p.batched && !l.whole && !p.acked:
+			case p.batched && !l.exact && !p.acked:
 				acks = p.partly(acks, token.messages[token.settled:token.settled+n], v)
 			}
 		}

@@ -35,7 +35,7 @@ func (l *lane) inOrder(d *subscription.Delivery) error {
 		return nil
 	}
 	o.turn++
-	if !l.whole {
+	if !l.exact {
 		return nil
 	}
 	return o.place(l.name, d.ID)

@@ -174,7 +174,7 @@ func (st *station) give(ctx context.Context) {
 		place: place{topic: st.in.Topic, partition: st.partition, unpartitioned: st.of == 0}, name: st.topic,
 		ordered:   mode != wire.Shared,
 		once:      o.Delivery.Guarantee == atMostOnce,
-		whole:     o.Delivery.Guarantee == effectivelyOnce,
+		exact:     o.Delivery.Guarantee == effectivelyOnce,
 		nackDelay: time.Duration(o.Source.Subscription.NackDelayMs) * time.Millisecond,
 		restart:   st.sub.Restart,
 		report:    st.source.report,

@@ -24,8 +24,8 @@ func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, 
 		l.held = nil
 		return m, nil
 	}
-	if m := l.ready(); m != nil || !wait {
-		return m, nil
+	if m, err := l.ready(ctx); m != nil || err != nil || !wait {
+		return m, err
 	}
 	if !l.once() {
 		l.pass(place{}) // nothing follows at once, so the entry has no more
@@ -72,20 +72,30 @@ func (l *lane) await(ctx context.Context) (*pulsario.ConsumerMessage, error) {
 }
 
 // linger is how long the client has to hand over the next message of its queue: it does
-// so from a goroutine of its own, one by one.
-const linger = 200 * time.Microsecond
+// so from a goroutine of its own, one by one. The rest of an entry that is to be read as a
+// whole has longer; it never comes when a compaction took it away.
+const (
+	linger   = 200 * time.Microsecond
+	lingerOn = time.Second
+)
 
-func (l *lane) ready() *pulsario.ConsumerMessage {
+func (l *lane) ready(ctx context.Context) (*pulsario.ConsumerMessage, error) {
 	messages := l.present().messages
 	select {
 	case m := <-messages:
-		return &m
+		return &m, nil
 	default:
+	}
+	wait := linger
+	if l.within() {
+		wait = lingerOn
 	}
 	select {
 	case m := <-messages:
-		return &m
-	case <-time.After(linger):
-		return nil
+		return &m, nil
+	case <-time.After(wait):
+		return nil, nil //nolint:nilnil // nothing is there
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }

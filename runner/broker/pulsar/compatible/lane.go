@@ -70,7 +70,7 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 	token := &batch{lane: l}
 	out := pipeline.Batch{Token: token}
 	var bytes int64
-	for len(out.Messages) < most {
+	for len(out.Messages) < most || l.within() {
 		m, err := l.next(ctx, len(out.Messages) == 0)
 		if err != nil {
 			return pipeline.Batch{}, err
@@ -85,7 +85,8 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 		token.from = l.present() // the reader alone puts another in its place, before a batch
 		message := l.message(m.Message)
 		bytes += message.Size()
-		if bytes > maxBytes && len(out.Messages) > 0 {
+		full := len(out.Messages) >= most || bytes > maxBytes
+		if full && len(out.Messages) > 0 && !(l.once() && placeOf(m.Message) == l.current) {
 			l.held = m
 			break
 		}
@@ -97,6 +98,18 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 		token.messages = append(token.messages, m.Message)
 	}
 	return out, nil
+}
+
+// within says that more is to come of the entry that was read last. R7: with at-most-once
+// it is acknowledged as a whole, and nothing may be left of it to read.
+func (l *lane) within() bool {
+	if !l.once() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.entries[l.current]
+	return p != nil && !p.last
 }
 
 // pass goes on to another entry: of the one before nothing follows. Its last messages may

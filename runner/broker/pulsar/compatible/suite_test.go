@@ -109,18 +109,23 @@ func TestPulsarSinkConforms(t *testing.T) {
 func TestPulsarSourceConforms(t *testing.T) {
 	s := pulsartest.Need(t)
 	for _, mode := range []wire.Mode{wire.Shared, wire.Failover, wire.KeyShared, wire.Exclusive} {
-		for name, each := range map[string]int{"Plain": 1, "Batched": 20} {
+		for name, c := range map[string]struct {
+			each  int
+			guard string
+		}{"Plain": {each: 1}, "Batched": {each: 20}, "BatchedAtMostOnce": {20, pipeline.AtMostOnce}} {
 			t.Run(string(mode)+name, func(t *testing.T) {
 				t.Parallel()
 				n, number := s.Namespace(t, pulsartest.Policies{}), 0
 				var o pulsar.SourceOptions
 				runnertest.SourceSuite(t, runnertest.SourceHarness{
+					Once: c.guard == pipeline.AtMostOnce,
 					New: func(t *testing.T, values [][]byte) pipeline.Source {
 						number++
 						topic := n.Topic(t, fmt.Sprint("source-", number), 0)
 						o = sourceOptions(s, topic, mode)
+						o.Delivery.Guarantee = c.guard
 						s.Subscribe(t, topic, "sub", "earliest")
-						fill(t, s, topic, values, each)
+						fill(t, s, topic, values, c.each)
 						return newSource(t, o)
 					},
 					Again: func(t *testing.T) pipeline.Source { return newSource(t, o) },
