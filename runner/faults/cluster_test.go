@@ -127,13 +127,16 @@ func frozen(t *testing.T, cluster *pulsartest.Cluster) {
 		owner := 0
 		took := taken(t, cluster, c, func(k int) { owner = k; cluster.Freeze(t, k) }, func() { cluster.Thaw(t, owner) })
 		t.Logf("from freezing to the next message stored: %s", took)
+		// A broker that lost its session while it was frozen may not notice for a minute that
+		// another one has: whoever asked it was sent to the broker that was frozen next.
+		cluster.Kill(t, owner)
+		cluster.Start(t, owner)
 	}
 	for _, guarantee := range guarantees() {
 		t.Run(guarantee, func(t *testing.T) { froze(t, setting{guarantee: guarantee}) })
 	}
-	// Pulsar's client may ask the frozen broker, which takes connections, again and again.
-	if os.Getenv(envFailovers) != "" {
-		t.Run("Compatible", func(t *testing.T) { froze(t, setting{guarantee: atLeast, path: wire.CompatiblePath}) })
+	for _, guarantee := range []string{atLeast, atMost} {
+		t.Run("Compatible/"+guarantee, func(t *testing.T) { froze(t, setting{guarantee: guarantee, path: wire.CompatiblePath}) })
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/compatible"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/conn/pulsarpb"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/fakebroker"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
@@ -138,6 +140,76 @@ func TestR4AtMostOnceKeepsOrderOverLostConnections(t *testing.T) {
 			if d := cmp.Diff(want, got); d != "" {
 				t.Error(d)
 			}
+		})
+	}
+}
+
+// subscribed counts consumers by their numbers.
+func subscribed(b *fakebroker.Broker) map[uint64]int {
+	all := map[uint64]int{}
+	for _, cmd := range b.Commands(pulsarpb.Type_SUBSCRIBE) {
+		all[cmd.Subscribe.GetConsumerId()]++
+	}
+	return all
+}
+
+// A consumer comes back after its connection, also where nobody reads it, and under
+// another number where a broker refuses the one it has.
+func TestConsumersComeBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		guarantee string
+		standby   bool
+		refused   bool // the number is, on every connection but the first
+		consumers int  // at least so many numbers are used
+	}{
+		"AtLeastOnce":        {"atleast_once", false, false, 1},
+		"AtLeastOnceRefused": {"atleast_once", false, true, 2},
+		"AtMostOnce":         {"atmost_once", false, false, 2},
+		"Standby":            {"atleast_once", true, false, 1},
+		"StandbyRefused":     {"atleast_once", true, true, 2},
+		"StandbyAtMostOnce":  {"atmost_once", true, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, b := newShelf(t, 1, func(uint64) bool { return false })
+			serve, seen := b.On, map[uint64]bool{}
+			var mu sync.Mutex
+			b.On = func(conn *fakebroker.Conn, cmd *pulsarpb.BaseCommand, rest []byte) bool {
+				if cmd.GetType() != pulsarpb.Type_SUBSCRIBE {
+					return !(c.standby && cmd.GetType() == pulsarpb.Type_FLOW) && serve(conn, cmd, rest)
+				}
+				id := cmd.Subscribe.GetConsumerId()
+				mu.Lock()
+				defer mu.Unlock()
+				if c.refused && seen[id] {
+					conn.Refuse(cmd.Subscribe.RequestId, pulsarpb.Code_SERVICE_NOT_READY)
+					return true
+				}
+				seen[id] = true
+				conn.Accept(cmd)
+				conn.ActiveConsumer(id, !c.standby)
+				return true
+			}
+			o := pulsar.SourceOptions{
+				Brokers: map[string]wire.Broker{"": b.Settings()},
+				Source: wire.Source{
+					Inputs:       []wire.Input{{Topic: lostTopic}},
+					Subscription: wire.Subscription{Name: "sub", Mode: wire.Failover},
+				},
+				Delivery: wire.Delivery{Guarantee: c.guarantee},
+			}
+			s := newSource(t, o)
+			compatible.LosePatience(s, time.Millisecond)
+			lanes := open(t, s)
+			b.Drop()
+			if !c.standby {
+				if batch, err := lanes[0].Read(bounded(t), 1, 1<<20); err != nil || len(batch.Messages) != 1 {
+					t.Fatalf("read %v, %v", batch.Messages, err)
+				}
+			}
+			pulsartest.Eventually(t, "the consumer comes back", func() bool {
+				all := subscribed(b)
+				return len(b.Commands(pulsarpb.Type_SUBSCRIBE)) > 1 && len(all) >= c.consumers
+			})
 		})
 	}
 }

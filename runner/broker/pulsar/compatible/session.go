@@ -86,7 +86,44 @@ func (st *station) reconnecting(s *session) func() backoff.Policy {
 		if st.once() {
 			s.end()
 		}
-		return newPauses()
+		return &patient{Policy: newPauses(), until: time.Now().Add(st.source.patience), end: s.end}
+	}
+}
+
+// reconnectPatience is how long the client may try to connect a consumer anew. After a
+// SUBSCRIBE that it waited too long for, brokers refuse the consumer's number on that
+// connection for good, and the client keeps both until it finds the connection idle, after
+// three minutes. A new consumer has a new number.
+const reconnectPatience = 20 * time.Second
+
+// patient is asked for a pause after each attempt that failed.
+type patient struct {
+	backoff.Policy
+	until time.Time
+	end   func()
+}
+
+// Next implements the client's policy.
+func (p *patient) Next() time.Duration {
+	if time.Now().After(p.until) {
+		p.end()
+	}
+	return p.Policy.Next()
+}
+
+// rejoin renews a session that nobody reads. On an error it is tried again after a pause.
+func (st *station) rejoin(ctx context.Context, reads *sync.Mutex) {
+	reads.Lock()
+	defer reads.Unlock()
+	if !st.present().ended() {
+		return
+	}
+	if err := st.renew(); err != nil {
+		st.source.log.Warn("subscription", "error", err)
+		select {
+		case <-time.After(longestPause):
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -27,10 +27,11 @@ const (
 // partition. Of a failover subscription it has the lanes that the broker gave to this
 // instance; others come and go.
 type Source struct {
-	options pulsar.SourceOptions
-	inputs  []*input
-	log     *slog.Logger
-	every   time.Duration // between looks for new partitions and topics
+	options  pulsar.SourceOptions
+	inputs   []*input
+	log      *slog.Logger
+	every    time.Duration // between looks for new partitions and topics
+	patience time.Duration // with a consumer that does not come back
 
 	running context.Context //nolint:containedctx // ends with Close; lanes and tasks live as long
 	stop    context.CancelFunc
@@ -63,7 +64,7 @@ func NewSource(o pulsar.SourceOptions) (*Source, error) {
 		return nil, invalid("source.subscription.name: missing")
 	}
 	s := &Source{
-		options: o, log: orDiscard(o.Logger), grown: pulsar.NewInbox(), every: growInterval,
+		options: o, log: orDiscard(o.Logger), grown: pulsar.NewInbox(), every: growInterval, patience: reconnectPatience,
 		clients: map[string]*client{}, stations: map[string]*station{}, leaking: map[string]bell{},
 	}
 	for i := range o.Source.Inputs {

@@ -166,8 +166,14 @@ func (st *station) run(ctx context.Context) {
 			l.fence()
 			l = nil
 		}
+		var unread <-chan struct{} // a lane sees to it itself
+		if l == nil {
+			unread = st.present().gone
+		}
 		select {
 		case <-st.changed:
+		case <-unread:
+			st.rejoin(ctx, &reads)
 		case <-ctx.Done():
 			if l != nil {
 				l.fence()

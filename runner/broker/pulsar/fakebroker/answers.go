@@ -95,3 +95,8 @@ func id(ledger, entry int64) *pulsarpb.MessageId {
 	l, e := uint64(ledger), uint64(entry)
 	return &pulsarpb.MessageId{LedgerId: &l, EntryId: &e}
 }
+
+// ActiveConsumer tells a consumer of a failover subscription whether it is the active one.
+func (c *Conn) ActiveConsumer(consumer uint64, active bool) {
+	c.Write(pulsarpb.Type_ACTIVE_CONSUMER_CHANGE, &pulsarpb.BaseCommand{ActiveConsumerChange: &pulsarpb.ActiveConsumerChange{ConsumerId: consumer, Active: active}}, nil)
+}
