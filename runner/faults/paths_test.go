@@ -27,7 +27,7 @@ import (
 
 // How many combinations of settings are tried, and the seed that they come from.
 const (
-	envCombinations = "FUNCTIONMESH_COMBINATIONS" // 200 are promised
+	envCombinations = "FUNCTIONMESH_COMBINATIONS"
 	envSeed         = "FUNCTIONMESH_SEED"
 )
 
@@ -89,7 +89,7 @@ func TestPulsarPathsDoTheSame(t *testing.T) {
 	seed := uint64(scaled(t, envSeed, 1))
 	r := rand.New(rand.NewPCG(seed, 0))
 	n := server.Namespace(t, pulsartest.Policies{Retention: true})
-	for number := range scaled(t, envCombinations, 12) {
+	for number := range scaled(t, envCombinations, 200) {
 		c := combine(r, number)
 		t.Run(fmt.Sprint("Seed", seed, "Number", number), func(t *testing.T) {
 			t.Parallel()
