@@ -87,7 +87,7 @@ func (s *Store) Broker(key string) (wire.Broker, error) {
 	if err != nil {
 		return wire.Broker{}, err
 	}
-	b := c.Connection.Broker()
+	b := c.Broker()
 	if c.ByValue {
 		b.TokenFile = filepath.Join(s.dir, key+tokenSuffix)
 	}
