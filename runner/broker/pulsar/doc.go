@@ -1,6 +1,6 @@
 // Package pulsar reads from and writes to an Apache Pulsar entry by entry: Source and
-// Sink for the pipeline, Producer, Reader and Redrive for tools. A batch that a producer
-// stored is decoded once, goes through the function as it is and becomes one entry again.
+// Sink for the pipeline. A batch that a producer stored is decoded once, goes through the
+// function as it is and becomes one entry again.
 //
 // It never makes topics or subscriptions that the broker would not make by itself, and
 // never passes an entry over in silence: what it cannot read is reported. What only

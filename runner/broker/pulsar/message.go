@@ -1,8 +1,6 @@
 package pulsar
 
 import (
-	"bytes"
-
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/subscription"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -40,24 +38,4 @@ func (p *place) fill(m *pipeline.Message, in *entry.Message, d *subscription.Del
 	if in.Properties.Len() > 0 {
 		m.Properties = in.Properties.Map()
 	}
-}
-
-// all are copies of the messages of a delivery that are still to be processed.
-func (p *place) all(d *subscription.Delivery) ([]pipeline.Message, error) {
-	if d.Err != nil {
-		return nil, d.Err
-	}
-	var out []pipeline.Message
-	var in entry.Message
-	walk := d.Entry.Messages()
-	for walk.Next(&in) {
-		if in.Compacted || !d.Pending(in.Index) {
-			continue
-		}
-		out = append(out, pipeline.Message{})
-		m := &out[len(out)-1]
-		p.fill(m, &in, d)
-		m.Key, m.Value, m.Schema = bytes.Clone(m.Key), bytes.Clone(m.Value), bytes.Clone(m.Schema)
-	}
-	return out, walk.Err()
 }

@@ -1,10 +1,9 @@
 package pulsar_test
 
 import (
+	"bytes"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -37,28 +36,37 @@ func sinkOptions(s *pulsartest.Server, topic string, partitions int) pulsar.Sink
 	return pulsar.SinkOptions{Broker: s.Broker(), Output: wire.Output{Topic: topic, Partitions: partitions}}
 }
 
-// stored is what a topic holds, as our own reader shows it.
-func stored(t testing.TB, s *pulsartest.Server, topic string) []pipeline.Message {
+// stored is what a topic without partitions holds and was sent since it was loaded.
+func stored(t testing.TB, s *pulsartest.Server, topic string) (all []pipeline.Message) {
 	t.Helper()
-	r, err := pulsar.NewReader(t.Context(), pulsar.ReaderOptions{Broker: s.Broker(), Topic: topic, Earliest: true})
+	source := newSource(t, sourceOptions(s, topic, 0, wire.Exclusive))
+	defer source.Close(t.Context())
+	lanes, err := source.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close(t.Context())
-	return rest(t, r)
-}
-
-func rest(t testing.TB, r *pulsar.Reader) (all []pipeline.Message) {
-	t.Helper()
-	for {
-		m, err := r.Next(t.Context())
-		switch {
-		case errors.Is(err, io.EOF):
-			return all
-		case err != nil:
+	for sent := s.Sent(t, topic); int64(len(all)) < sent; {
+		b, err := lanes[0].Read(t.Context(), 1000, 16<<20)
+		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, m)
+		for _, m := range b.Messages {
+			m.Key, m.Value = bytes.Clone(m.Key), bytes.Clone(m.Value)
+			all = append(all, m)
+		}
+		if err := lanes[0].Settle(t.Context(), b, make([]pipeline.Verdict, len(b.Messages))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func produce(t testing.TB, s *pulsartest.Server, topic string, out []pipeline.Message) {
+	t.Helper()
+	sink := newSink(t, sinkOptions(s, topic, 0))
+	defer sink.Close(t.Context())
+	if n, err := sink.Write(t.Context(), out); err != nil {
+		t.Fatal(n, err)
 	}
 }
 

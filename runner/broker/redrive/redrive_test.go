@@ -60,14 +60,14 @@ func letters(first, second string) (all []pipeline.Message) {
 	return all
 }
 
-func produce(t *testing.T, s *pulsartest.Server, topic string, out []pipeline.Message) {
+func produce(t *testing.T, s *pulsartest.Server, topic string, partitions int, out []pipeline.Message) {
 	t.Helper()
-	p, err := pulsar.NewProducer(t.Context(), s.Broker(), topic)
+	sink, err := pulsar.NewSink(pulsar.SinkOptions{Broker: s.Broker(), Output: wire.Output{Topic: topic, Partitions: partitions}, Name: "letters"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close(t.Context())
-	if n, err := p.Produce(t.Context(), out); err != nil {
+	defer sink.Close(t.Context())
+	if n, err := sink.Write(t.Context(), out); err != nil {
 		t.Fatal(n, err)
 	}
 }
@@ -78,7 +78,7 @@ func TestPulsarRedrive(t *testing.T) {
 		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
 			n := s.Namespace(t, pulsartest.Policies{Retention: true})
 			dead, first, second := n.Topic(t, "dead", partitions), n.Topic(t, "first", 0), n.Topic(t, "second", 2)
-			produce(t, s, dead, letters(first, second))
+			produce(t, s, dead, partitions, letters(first, second))
 			run := func(most int, to string) (sent, kept int) {
 				t.Helper()
 				o := redrive.Options{Max: most, To: to, Idle: 3 * time.Second}

@@ -14,13 +14,20 @@ import (
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
 	"github.com/apache/pulsar-client-go/pulsar/crypto"
 
-	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar"
+	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/entry"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
-// ReaderOptions are those of the entry path.
-type ReaderOptions = pulsar.ReaderOptions
+// ReaderOptions say what a Reader shows.
+type ReaderOptions struct {
+	Broker wire.Broker
+	Topic  string // full name
+	Last   int    // begin so many messages before the end; 0: see Earliest
+	// Earliest begins with the oldest message kept; otherwise only new ones are shown.
+	Earliest bool
+	Follow   bool // wait for more instead of ending with io.EOF
+}
 
 // Reader reads all partitions of a topic, each in its order, and touches no lasting
 // subscription. It is for tools: they see what only Pulsar's own client can read, too.
