@@ -16,7 +16,7 @@ func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, 
 		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
 	}
 	if wait && l.present().ended() {
-		if err := l.restart(); err != nil {
+		if err := l.restart(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -40,9 +40,9 @@ func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, 
 
 // restart goes on with another session. What was not taken of the one before comes again,
 // in its place.
-func (l *lane) restart() error {
+func (l *lane) restart(ctx context.Context) error {
 	l.held = nil
-	return l.renew()
+	return l.renew(ctx)
 }
 
 // await waits for the next message; nil without an error: look again.
@@ -56,12 +56,12 @@ func (l *lane) await(ctx context.Context) (*pulsario.ConsumerMessage, error) {
 	case m := <-now.messages:
 		return &m, nil
 	case <-now.gone:
-		return nil, l.restart()
+		return nil, l.restart(ctx)
 	case <-l.leaks:
 		l.leaking = true
 		return nil, nil //nolint:nilnil // see above
 	case <-starves:
-		return nil, l.renew()
+		return nil, l.renew(ctx)
 	case <-l.shut:
 		return nil, l.refusal()
 	case <-l.mine.Done():

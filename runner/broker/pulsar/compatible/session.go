@@ -65,13 +65,21 @@ func (st *station) present() *session {
 // renew puts another consumer in the place of one that starves or has ended. Nothing that
 // the one before has not handed out is taken from it: the broker delivers that again, and
 // before it what was handed out and not acknowledged.
-func (st *station) renew() error {
+func (st *station) renew(ctx context.Context) error {
 	c, err := st.source.client(st.in.Broker)
 	if err != nil {
 		return err
 	}
 	st.present().end()
 	st.present().consumer.Close()
+	// Ours asks all hosts at once; the client asks one after the other, and is slow with one
+	// that does not answer. What is wrong the client tells, too.
+	waiting, cancel := context.WithTimeout(ctx, reconnectPatience)
+	_, _ = c.ask.Connect(waiting, st.topic)
+	cancel()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err := st.subscribe(c, false); err != nil {
 		return fmt.Errorf("subscription %s of %s: %w", st.source.options.Source.Subscription.Name, st.topic, err)
 	}
@@ -118,7 +126,7 @@ func (st *station) rejoin(ctx context.Context, reads *sync.Mutex) {
 	if !st.present().ended() {
 		return
 	}
-	if err := st.renew(); err != nil {
+	if err := st.renew(ctx); err != nil {
 		st.source.log.Warn("subscription", "error", err)
 		select {
 		case <-time.After(longestPause):
