@@ -12,30 +12,32 @@ import (
 
 // next is the message that is there, or, when there is to be one, the next to come.
 func (l *lane) next(ctx context.Context, wait bool) (*pulsario.ConsumerMessage, error) {
-	if l.mine.Err() != nil {
-		return nil, fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
-	}
-	if wait && l.present().ended() {
-		if err := l.restart(ctx); err != nil {
-			return nil, err
-		}
+	if err := l.usable(ctx, wait); err != nil {
+		return nil, err
 	}
 	if m := l.held; m != nil {
 		l.held = nil
 		return m, nil
 	}
-	if m, err := l.ready(ctx); m != nil || err != nil || !wait {
-		return m, err
-	}
-	if !l.once() {
+	m, err := l.ready(ctx)
+	if m == nil && wait && !l.once() {
 		l.pass(place{}) // nothing follows at once, so the entry has no more
 	}
-	for {
-		m, err := l.await(ctx)
-		if m != nil || err != nil {
-			return m, err
-		}
+	for m == nil && err == nil && wait {
+		m, err = l.await(ctx)
 	}
+	return m, err
+}
+
+// usable makes sure, before a batch, that messages come from a session that goes on.
+func (l *lane) usable(ctx context.Context, before bool) error {
+	switch {
+	case l.mine.Err() != nil:
+		return fmt.Errorf("read %s: %w", l.topic, pipeline.ErrFenced)
+	case before && l.present().ended():
+		return l.restart(ctx)
+	}
+	return nil
 }
 
 // restart goes on with another session. What was not taken of the one before comes again,

@@ -86,7 +86,7 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 		message := l.message(m.Message)
 		bytes += message.Size()
 		full := len(out.Messages) >= most || bytes > maxBytes
-		if full && len(out.Messages) > 0 && !(l.once() && placeOf(m.Message) == l.current) {
+		if full && len(out.Messages) > 0 && l.cuts(m.Message) {
 			l.held = m
 			break
 		}
@@ -99,6 +99,9 @@ func (l *lane) Read(ctx context.Context, most int, maxBytes int64) (pipeline.Bat
 	}
 	return out, nil
 }
+
+// cuts says that a batch may end before a message.
+func (l *lane) cuts(m pulsario.Message) bool { return !l.once() || placeOf(m) != l.current }
 
 // within says that more is to come of the entry that was read last. R7: with at-most-once
 // it is acknowledged as a whole, and nothing may be left of it to read.

@@ -39,12 +39,12 @@ func (s *Server) Spoil(t testing.TB, topic string, changes ...Change) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	p, err := publisher.Open(t.Context(), publisher.Options{Client: c, Topic: topic})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close(t.Context())
+	defer func() { _ = p.Close(t.Context()) }()
 	for i, change := range changes {
 		e, err := spoilt(p.Name(), i, change)
 		if err != nil {
