@@ -60,6 +60,7 @@ func (h hole) Write(_ context.Context, out []pipeline.Message) (int, error) { re
 func (h hole) Send(_ context.Context, out []pipeline.Message) pipeline.Pending {
 	return taken(len(out))
 }
+func (h hole) Resume()                     {}
 func (h hole) Close(context.Context) error { return nil }
 
 type taken int

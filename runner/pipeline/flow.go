@@ -224,6 +224,7 @@ func (f *flow) slowly(ctx context.Context, first *work) error {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	all := f.sent(ctx, first)
+	f.sender.Resume() // R4: with the turn, or the front would send past what failed
 	for i, w := range all {
 		err := f.finish(ctx, w)
 		f.give(w, err)

@@ -68,6 +68,41 @@ func TestR6BatchesUnderWayAreBounded(t *testing.T) {
 	same(t, "settled", 400, len(f.lane.Settled()))
 }
 
+// R4: a batch whose function was called before an earlier write turned out to have failed
+// is sent after the rest of that one.
+func TestR4NothingPassesAFailedSend(t *testing.T) {
+	for _, ordered := range []bool{false, true} {
+		t.Run("Ordered="+strconv.FormatBool(ordered), func(t *testing.T) {
+			f, sink := flowing(8)
+			f.lane.InOrder = ordered
+			invoked, failed := make(chan struct{}), make(chan struct{})
+			f.config.Functions = runnertest.Each(func(ctx context.Context, m pipeline.Message) pipeline.Result {
+				if string(m.Value) == "5" {
+					close(invoked)
+					<-failed
+					time.Sleep(20 * time.Millisecond) // time for the failure to come to its end
+				}
+				return runnertest.Echo(ctx, m)
+			})
+			f.sink.Before = func(write int, out []pipeline.Message) (int, error) {
+				if write == 0 {
+					return 1, errTest
+				}
+				return len(out), nil
+			}
+			sink.Receipt = func(_ context.Context, send int) {
+				if send == 0 {
+					<-invoked
+					close(failed)
+				}
+			}
+			f.mustRun(t)
+			same(t, "written", numbers(8), f.sink.Values())
+			same(t, "settled", numbers(8), f.lane.Settled())
+		})
+	}
+}
+
 // R4: a write that fails while others are behind it changes no order.
 func TestR4FailedSendKeepsOrder(t *testing.T) {
 	cases := map[string]error{"Failed": errTest, "Unsent": fmt.Errorf("%w: connect", pipeline.ErrUnsent)}

@@ -173,10 +173,12 @@ type Asynchronous interface {
 type Sender interface {
 	// Send takes messages over and returns without waiting for receipts; it may wait
 	// for room. They, and all that they point to, are the sender's until Wait has
-	// returned. What is stored is stored in the order of Sends. Once a Send has failed
-	// nothing more may be stored until every Send before it was waited for: later ones
-	// fail as well. One goroutine at a time sends.
+	// returned. What is stored is stored in the order of Sends. Once a Send has failed,
+	// as far as its Wait can tell, later ones fail too and store nothing, until Resume.
+	// One goroutine at a time sends.
 	Send(ctx context.Context, out []Message) Pending
+	// Resume takes sends again after one that failed; every Send was waited for.
+	Resume()
 	Close(ctx context.Context) error
 }
 

@@ -248,11 +248,13 @@ func failures(part []Message, err error) []Result {
 	return results
 }
 
-// write writes through the lane's own way into the sink, if it has one.
+// write writes through the lane's own way into the sink, if it has one. Nothing is under
+// way there.
 func (l *lane) write(ctx context.Context, out []Message) (int, error) {
 	if l.sender == nil {
 		return l.Sink.Write(ctx, out)
 	}
+	defer l.sender.Resume()
 	return l.sender.Send(ctx, out).Wait(ctx)
 }
 

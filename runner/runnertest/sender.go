@@ -24,14 +24,12 @@ func (s *AsyncSink) Sender(context.Context, int) (pipeline.Sender, error) {
 	return &memorySender{sink: s}, nil
 }
 
-// memorySender fails, after a Send that failed, whatever is sent before all was waited
-// for.
+// memorySender fails, after a Send that failed, whatever is sent before Resume.
 type memorySender struct {
-	sink    *AsyncSink
-	sends   int
-	waiting int
-	broken  error
-	closed  bool
+	sink   *AsyncSink
+	sends  int
+	broken error
+	closed bool
 }
 
 type memoryPending struct {
@@ -48,7 +46,6 @@ func (s *memorySender) Send(ctx context.Context, out []pipeline.Message) pipelin
 	defer s.sink.lanes.Unlock()
 	p := &memoryPending{sender: s, number: s.sends}
 	s.sends++
-	s.waiting++
 	switch {
 	case s.closed:
 		p.err = errors.New("closed")
@@ -60,6 +57,13 @@ func (s *memorySender) Send(ctx context.Context, out []pipeline.Message) pipelin
 		}
 	}
 	return p
+}
+
+// Resume implements pipeline.Sender.
+func (s *memorySender) Resume() {
+	s.sink.lanes.Lock()
+	defer s.sink.lanes.Unlock()
+	s.broken = nil
 }
 
 // Check implements pipeline.Checker.
@@ -81,11 +85,6 @@ func (p *memoryPending) Wait(ctx context.Context) (int, error) {
 	s := p.sender
 	if s.sink.Receipt != nil {
 		s.sink.Receipt(ctx, p.number)
-	}
-	s.sink.lanes.Lock()
-	defer s.sink.lanes.Unlock()
-	if s.waiting--; s.waiting == 0 {
-		s.broken = nil
 	}
 	return p.n, p.err
 }

@@ -144,8 +144,8 @@ func sendsOfLanes(t *testing.T, h SinkHarness) {
 	}
 }
 
-// refusalEnds: a refused message ends its Send where it is, and those behind it; after
-// they were waited for, the rest can be written and is in order.
+// refusalEnds: a refused message ends its Send where it is, and those behind it, also
+// after they were waited for; after Resume the rest can be written and is in order.
 func refusalEnds(t *testing.T, h SinkHarness) {
 	if h.Refused == nil {
 		t.Skip("the harness knows no message that is refused")
@@ -166,7 +166,12 @@ func refusalEnds(t *testing.T, h SinkHarness) {
 	if errors.As(err, &refused) {
 		t.Errorf("the Send behind holds no message that is refused: %v", err)
 	}
+	late, err := s.Send(bounded(t), second).Wait(bounded(t))
+	if done += late; err == nil {
+		t.Error("a Send behind one that failed has succeeded, before Resume")
+	}
 	if done == 0 { // nothing of it is stored, so that order holds
+		s.Resume()
 		mustWait(t, s.Send(bounded(t), first[4:]), 6)
 		mustWait(t, s.Send(bounded(t), second), 10)
 		if diff := cmp.Diff(append(valuesOf(first), valuesOf(second)...), written(t, h)); diff != "" {
@@ -191,6 +196,7 @@ func waitCancelled(t *testing.T, h SinkHarness) {
 	if len(got) < n || !slices.Equal(valuesOf(out)[:n], got[:n]) {
 		t.Errorf("Wait reported %d durable messages, the place holds %d", n, len(got))
 	}
+	s.Resume()
 	mustWait(t, s.Send(bounded(t), outputs("b", 3)), 3)
 }
 

@@ -11,14 +11,14 @@ import (
 )
 
 // sender is a lane's way into the sink. It has one connection at a time; after a failure
-// it sends nothing before everything sent was waited for.
+// it sends nothing until Resume.
 type sender struct {
 	sink   *Sink
 	encode *encoder
 	way    *way // nil: not connected
 
 	waiting int   // Sends that were not waited for
-	broken  error // since a Send failed
+	broken  error // since a Send failed, until Resume
 }
 
 // pending is one Send under way.
@@ -170,11 +170,17 @@ func (p *pending) outcome(ctx context.Context) (int, error) {
 	return n, &pipeline.MessageError{Err: noTopic(name)}
 }
 
-// waited makes a sender that failed usable again once nothing is under way.
 func (s *sender) waited() {
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
-	if s.waiting--; s.waiting > 0 || s.broken == nil {
+	s.waiting--
+}
+
+// Resume implements pipeline.Sender.
+func (s *sender) Resume() {
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	if s.broken == nil {
 		return
 	}
 	s.broken = nil

@@ -46,6 +46,7 @@ func TestR4NothingPassesABrokenConnection(t *testing.T) {
 	if n, err := two.Wait(t.Context()); n != 0 || !errors.Is(err, pipeline.ErrUnsent) {
 		t.Errorf("the second Send: %d, %v", n, err)
 	}
+	s.Resume()
 	for _, out := range [][]pipeline.Message{first[n:], second} {
 		if n, err := s.Send(t.Context(), out).Wait(t.Context()); n != len(out) || err != nil {
 			t.Fatalf("sent again: %d of %d, %v", n, len(out), err)

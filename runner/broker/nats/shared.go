@@ -123,11 +123,11 @@ func (l *sharedLane) Release(b pipeline.Batch) {
 	if !ok {
 		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	clear(token.messages)
 	clear(token.replies)
 	*token = sharedBatch{messages: token.messages[:0], replies: token.replies[:0]}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.working = slices.DeleteFunc(l.working, func(w *sharedBatch) bool { return w == token })
 	if len(l.free) < keptBatches {
 		l.free = append(l.free, token)

@@ -54,6 +54,7 @@ func (s *Sink) Write(ctx context.Context, out []pipeline.Message) (int, error) {
 	}
 	one := s.takeSender()
 	defer s.giveSender(one)
+	defer one.Resume()
 	return one.Send(ctx, out).Wait(ctx)
 }
 

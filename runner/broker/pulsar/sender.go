@@ -22,8 +22,8 @@ type sender struct {
 
 	mu          sync.Mutex
 	outstanding int   // sends not waited for
-	poison      error // of a send that failed, until all before it were waited for
-	failing     bool  // one that was waited for has failed, until all were
+	poison      error // of a send that failed, until Resume
+	failing     bool  // one that was waited for has failed
 	spare       []*pending
 }
 
@@ -58,6 +58,13 @@ func (w *sender) Send(ctx context.Context, out []pipeline.Message) pipeline.Pend
 		w.mu.Unlock()
 	}
 	return p
+}
+
+// Resume implements pipeline.Sender.
+func (w *sender) Resume() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.poison, w.failing = nil, false
 }
 
 // begin is the state of another send; it fails when an earlier one has.
@@ -212,9 +219,7 @@ func (w *sender) waited(p *pending, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.outstanding--; w.outstanding == 0 {
-		w.poison, w.failing = nil, false
-	}
+	w.outstanding--
 	p.sender = nil
 	w.spare = append(w.spare, p)
 }

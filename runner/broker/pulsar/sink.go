@@ -175,6 +175,7 @@ func (s *Sink) Write(ctx context.Context, out []pipeline.Message) (int, error) {
 		return 0, err
 	}
 	defer s.done(ctx, w)
+	defer w.Resume()
 	return w.Send(ctx, out).Wait(ctx)
 }
 
