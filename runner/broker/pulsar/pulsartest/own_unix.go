@@ -223,8 +223,27 @@ func (c *Cluster) Kill(t testing.TB, k int) { t.Helper(); c.broker(t, k, "kill")
 // Stop ends one broker in order.
 func (c *Cluster) Stop(t testing.TB, k int) { t.Helper(); c.broker(t, k, "stop") }
 
-// Start brings one broker back, on the same ports.
-func (c *Cluster) Start(t testing.TB, k int) { t.Helper(); c.broker(t, k, "start") }
+// Start brings one broker back, on the same ports, once the others know that it was gone:
+// a broker that starts while its former session ends may find what that one held, and the
+// next moment not, and gives up.
+func (c *Cluster) Start(t testing.TB, k int) {
+	t.Helper()
+	Eventually(t, "the others know that the broker is gone", func() bool { return !c.known(t, k) })
+	c.broker(t, k, "start")
+}
+
+// known says whether one of the other brokers still counts a broker among the active ones.
+func (c *Cluster) known(t testing.TB, k int) bool {
+	t.Helper()
+	_, id, _ := strings.Cut(c.One(t, k).AdminURL, "//")
+	for other := 1; other <= c.Brokers; other++ {
+		var active []string
+		if s := c.One(t, other); other != k && s.Admin(t.Context(), http.MethodGet, "/admin/v2/brokers/"+s.cluster(t.Context()), nil, &active) == nil {
+			return slices.Contains(active, id)
+		}
+	}
+	return true
+}
 
 func (c *Cluster) broker(t testing.TB, k int, action string) {
 	t.Helper()
