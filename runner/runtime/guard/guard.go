@@ -11,14 +11,17 @@ import (
 
 // LimitError means that user code passed one of its limits, or died, somewhere in a
 // batch, and that the runtime has been replaced. Which message did it is not known.
-type LimitError struct{ Text string }
+type LimitError struct {
+	Text   string
+	Unseen bool // user code was not called
+}
 
 // Error returns the limit that was passed, as the user will read it.
 func (e *LimitError) Error() string { return e.Text }
 
 // TooLarge means that a batch of size bytes passes what one frame may hold.
 func TooLarge(size int) *LimitError {
-	return &LimitError{Text: fmt.Sprintf("a batch of %d bytes passes the limit of %d bytes", size, frame.DefaultMaxFrame)}
+	return &LimitError{Text: fmt.Sprintf("a batch of %d bytes passes the limit of %d bytes", size, frame.DefaultMaxFrame), Unseen: true}
 }
 
 // Call runs user code on a batch, once.
@@ -33,7 +36,7 @@ func Isolate(ctx context.Context, in []pipeline.Message, rerun bool, call Call) 
 	if !errors.As(err, &limit) {
 		return results, err
 	}
-	if len(in) == 1 || !rerun {
+	if len(in) == 1 || !rerun && !limit.Unseen {
 		return fail(len(in), limit), nil
 	}
 	out := make([]pipeline.Result, 0, len(in))

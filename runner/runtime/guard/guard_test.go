@@ -26,6 +26,10 @@ func call(calls *int) guard.Call {
 			switch string(m.Value) {
 			case "bad":
 				return nil, &guard.LimitError{Text: "too slow"}
+			case "large":
+				if len(in) > 1 {
+					return nil, guard.TooLarge(1 << 30)
+				}
 			case "broken":
 				return nil, errors.New("the runtime failed")
 			}
@@ -46,6 +50,8 @@ func TestR5Isolate(t *testing.T) {
 		"OneBad":        {batch("a", "bad", "b"), true, ".!.", 4, false},
 		"OnlyBad":       {batch("bad"), true, "!", 1, false},
 		"NoSecondLook":  {batch("a", "bad"), false, "!!", 1, false},
+		"Unseen":        {batch("a", "large", "b"), false, "...", 4, false},
+		"UnseenThenBad": {batch("a", "large", "bad"), false, "..!", 4, false},
 		"Broken":        {batch("broken"), true, "", 1, true},
 		"BrokenOnRerun": {batch("bad", "broken"), true, "", 3, true},
 	}
