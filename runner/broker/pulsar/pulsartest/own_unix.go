@@ -235,11 +235,10 @@ func (c *Cluster) Start(t testing.TB, k int) {
 // known says whether one of the other brokers still counts a broker among the active ones.
 func (c *Cluster) known(t testing.TB, k int) bool {
 	t.Helper()
-	_, id, _ := strings.Cut(c.One(t, k).AdminURL, "//")
 	for other := 1; other <= c.Brokers; other++ {
 		var active []string
 		if s := c.One(t, other); other != k && s.Admin(t.Context(), http.MethodGet, "/admin/v2/brokers/"+s.cluster(t.Context()), nil, &active) == nil {
-			return slices.Contains(active, id)
+			return slices.Contains(active, c.id(t, k))
 		}
 	}
 	return true
@@ -255,6 +254,13 @@ func (c *Cluster) Freeze(t testing.TB, k int) { t.Helper(); signal(t, c.pid(t, k
 
 // Thaw ends Freeze.
 func (c *Cluster) Thaw(t testing.TB, k int) { t.Helper(); signal(t, c.pid(t, k), syscall.SIGCONT) }
+
+// id is what the brokers call one of them.
+func (c *Cluster) id(t testing.TB, k int) string {
+	t.Helper()
+	_, id, _ := strings.Cut(c.One(t, k).AdminURL, "//")
+	return id
+}
 
 func (c *Cluster) pid(t testing.TB, k int) string {
 	t.Helper()
@@ -284,13 +290,9 @@ func (c *Cluster) Move(t testing.TB, partition string, to int) {
 	var bundle string
 	c.must(t, request{method: http.MethodGet, path: "/lookup/v2/topic/" + strings.TrimPrefix(path(partition), "/admin/v2/") + "/bundle", out: &bundle})
 	namespace := strings.Join(strings.Split(strings.TrimPrefix(partition, "persistent://"), "/")[:2], "/")
-	id := c.One(t, to).AdminURL
-	if _, after, ok := strings.Cut(id, "//"); ok {
-		id = after
-	}
 	// A broker that has just come is not taken at its word by the others.
 	Eventually(t, "the topic is moved", func() bool {
-		c.must(t, request{method: http.MethodPut, path: fmt.Sprintf("/admin/v2/namespaces/%s/%s/unload?destinationBroker=%s", namespace, strings.TrimSpace(bundle), id)})
+		c.must(t, request{method: http.MethodPut, path: fmt.Sprintf("/admin/v2/namespaces/%s/%s/unload?destinationBroker=%s", namespace, strings.TrimSpace(bundle), c.id(t, to))})
 		return c.Owner(t, partition) == to
 	})
 }

@@ -29,23 +29,17 @@ func answerLast(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, last, mark entry.
 	}}, nil)
 }
 
-func sayActive(c *fakebroker.Conn, consumer uint64, is bool) {
-	c.Write(pulsarpb.Type_ACTIVE_CONSUMER_CHANGE, &pulsarpb.BaseCommand{ActiveConsumerChange: &pulsarpb.ActiveConsumerChange{ConsumerId: consumer, Active: is}}, nil)
-}
-
 // holder is a fake broker's topic of one ledger, 7, that delivers nothing but what deliver
 // says: to the n-th FLOW of the n-th consumer, both from 1.
 type holder struct {
 	t       *testing.T
 	broker  *fakebroker.Broker
 	deliver func(consumer, flow int) []int64
-
-	mu       sync.Mutex
+	heard
 	last     int64
 	mark     int64
 	consumer int
 	flow     int
-	order    []pulsarpb.Type // of the present consumer
 }
 
 func newHolder(t *testing.T, last, mark int64, deliver func(consumer, flow int) []int64) *holder {
@@ -64,7 +58,7 @@ func (k *holder) on(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) boo
 		k.consumer, k.flow, k.order = k.consumer+1, 0, nil
 		c.Accept(cmd)
 		if cmd.Subscribe.GetMode() == pulsarpb.Subscribe_FAILOVER {
-			sayActive(c, cmd.Subscribe.GetConsumerId(), true)
+			c.ActiveConsumer(cmd.Subscribe.GetConsumerId(), true)
 		}
 		return true
 	case pulsarpb.Type_FLOW:
@@ -84,12 +78,6 @@ func (k *holder) write(last int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.last = last
-}
-
-func (k *holder) came() []pulsarpb.Type {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]pulsarpb.Type(nil), k.order...)
 }
 
 func (k *holder) count(what pulsarpb.Type) int { return len(k.broker.Commands(what)) }
@@ -272,7 +260,7 @@ func TestFailoverAsksWhenActive(t *testing.T) {
 		case pulsarpb.Type_SUBSCRIBE:
 			at = c
 			c.Accept(cmd)
-			sayActive(c, cmd.Subscribe.GetConsumerId(), false)
+			c.ActiveConsumer(cmd.Subscribe.GetConsumerId(), false)
 			return true
 		case pulsarpb.Type_GET_LAST_MESSAGE_ID:
 			answerLast(c, cmd, entry.ID{Ledger: 7, Entry: 0}, entry.ID{Ledger: 7, Entry: -1})
@@ -294,7 +282,7 @@ func TestFailoverAsksWhenActive(t *testing.T) {
 		t.Errorf("asked %d times while another one is active", n)
 	}
 	mu.Lock()
-	sayActive(at, b.Commands(pulsarpb.Type_SUBSCRIBE)[0].Subscribe.GetConsumerId(), true)
+	at.ActiveConsumer(b.Commands(pulsarpb.Type_SUBSCRIBE)[0].Subscribe.GetConsumerId(), true)
 	mu.Unlock()
 	if d := receive(t, s); d.ID.Entry != 0 || d.Incarnation != 2 {
 		t.Errorf("%s came in incarnation %d", d.ID, d.Incarnation)

@@ -54,15 +54,25 @@ func section(t *testing.T, n int) []byte {
 	return out.Frame[head:]
 }
 
+// heard is what came to a fake broker over the last connection, by type.
+type heard struct {
+	mu    sync.Mutex
+	order []pulsarpb.Type
+}
+
+func (h *heard) came() []pulsarpb.Type {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]pulsarpb.Type(nil), h.order...)
+}
+
 // keeper is a fake broker's subscription: it delivers what is not acknowledged to
 // whoever asks, and can forget acknowledgements.
 type keeper struct {
-	t     *testing.T
-	mu    sync.Mutex
+	t *testing.T
+	heard
 	left  []int64
 	acked map[int64]int
-	// order is what came over the last connection, by type.
-	order []pulsarpb.Type
 }
 
 func (k *keeper) on(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) bool {
@@ -96,12 +106,6 @@ func (k *keeper) give(entries ...int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.left = entries
-}
-
-func (k *keeper) came() []pulsarpb.Type {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]pulsarpb.Type(nil), k.order...)
 }
 
 // A broker that dies forgets its last acknowledgements. They go out again before
