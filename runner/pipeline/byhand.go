@@ -91,6 +91,15 @@ func acknowledged(acks []Ack, m *Message) bool {
 	})
 }
 
+// spell makes the Ack of a message itself one among the others: it counts, whatever
+// becomes of a result that failed.
+func (l *lane) spell(w *work, in *Message, r *Result) {
+	if r.Done && l.hand != nil {
+		w.acks = append(w.acks, Ack{Topic: in.Topic, Partition: in.Partition, Position: in.Position})
+	}
+	r.Done = false
+}
+
 // acknowledge carries out what user code decided, for each partition at once.
 func (l *lane) acknowledge(ctx context.Context, acks []Ack) error {
 	for len(acks) > 0 {

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -18,6 +19,12 @@ func byHand(messages int) *fixture {
 	return f
 }
 
+// itself is the two ways to say that a message is done while it is at work.
+var itself = map[string]func(m *pipeline.Message, r *pipeline.Result){
+	"Acks": func(m *pipeline.Message, r *pipeline.Result) { r.Acks = append(r.Acks, ack(m, false)) },
+	"Done": func(_ *pipeline.Message, r *pipeline.Result) { r.Done = true },
+}
+
 func ack(m *pipeline.Message, nack bool) pipeline.Ack {
 	return pipeline.Ack{Topic: m.Topic, Partition: m.Partition, Position: m.Position, Nack: nack}
 }
@@ -25,29 +32,34 @@ func ack(m *pipeline.Message, nack bool) pipeline.Ack {
 // Nothing is acknowledged but what user code says, and that after its outputs are
 // written.
 func TestManualAcknowledgesWhatItIsTold(t *testing.T) {
-	for _, ordered := range []bool{false, true} {
-		f := byHand(12)
-		f.lane.InOrder = ordered
-		var held *pipeline.Message
-		f.config.Functions = runnertest.Each(func(_ context.Context, m pipeline.Message) pipeline.Result {
-			r := runnertest.Echo(t.Context(), m)
-			switch string(m.Value) {
-			case "3":
-				held = &m // until a later call
-			case "7":
-				r.Acks = []pipeline.Ack{ack(held, false), ack(&m, false)}
-			case "11": // never
-			default:
-				r.Acks = []pipeline.Ack{ack(&m, false)}
-			}
-			return r
-		})
-		f.mustRun(t)
-		want := slices.DeleteFunc(numbers(12), func(v string) bool { return v == "11" })
-		got := f.lane.Settled()
-		slices.SortFunc(got, func(a, b string) int { return slices.Index(want, a) - slices.Index(want, b) })
-		same(t, "acknowledged", want, got)
-		same(t, "written", numbers(12), f.sink.Values())
+	for way, done := range itself {
+		for _, ordered := range []bool{false, true} {
+			t.Run(fmt.Sprint(way, ordered), func(t *testing.T) {
+				f := byHand(12)
+				f.lane.InOrder = ordered
+				var held *pipeline.Message
+				f.config.Functions = runnertest.Each(func(_ context.Context, m pipeline.Message) pipeline.Result {
+					r := runnertest.Echo(t.Context(), m)
+					switch string(m.Value) {
+					case "3":
+						held = &m // until a later call
+					case "7":
+						r.Acks = []pipeline.Ack{ack(held, false)}
+						done(&m, &r)
+					case "11": // never
+					default:
+						done(&m, &r)
+					}
+					return r
+				})
+				f.mustRun(t)
+				want := slices.DeleteFunc(numbers(12), func(v string) bool { return v == "11" })
+				got := f.lane.Settled()
+				slices.SortFunc(got, func(a, b string) int { return slices.Index(want, a) - slices.Index(want, b) })
+				same(t, "acknowledged", want, got)
+				same(t, "written", numbers(12), f.sink.Values())
+			})
+		}
 	}
 }
 
@@ -61,25 +73,63 @@ func TestManualNackBringsItAgain(t *testing.T) {
 	same(t, "redeliveries", 2, len(f.lane.Delays()))
 }
 
-// What fails is retried and dead-lettered as ever, unless user code has decided over it.
+// What fails is retried and dead-lettered as ever, unless user code has decided over it;
+// that counts also when what it returned cannot be written.
 func TestManualFailuresAreRetried(t *testing.T) {
-	f := byHand(4)
-	f.config.Functions = runnertest.Each(func(_ context.Context, m pipeline.Message) pipeline.Result {
-		r := pipeline.Result{Acks: []pipeline.Ack{ack(&m, false)}}
-		switch string(m.Value) {
-		case "2":
-			return pipeline.Result{Err: errTest}
-		case "3":
-			r.Err = errTest
-		}
-		return r
-	})
-	f.mustRun(t)
-	got := f.lane.Settled()
-	slices.Sort(got)
-	same(t, "acknowledged", numbers(4), got)
-	same(t, "dead letters", []string{"2"}, f.dead.Values())
-	same(t, "redeliveries", 3, len(f.lane.Delays()))
+	for way, done := range itself {
+		t.Run(way, func(t *testing.T) {
+			f := byHand(4)
+			f.config.Functions = runnertest.Each(func(_ context.Context, m pipeline.Message) pipeline.Result {
+				var r pipeline.Result
+				switch string(m.Value) {
+				case "2":
+					return pipeline.Result{Err: errTest}
+				case "3":
+					r.Err = errTest
+				case "4":
+					r = runnertest.Echo(t.Context(), m)
+				}
+				done(&m, &r)
+				return r
+			})
+			f.sink.Before = func(int, []pipeline.Message) (int, error) {
+				return 0, &pipeline.MessageError{Err: errTest}
+			}
+			f.mustRun(t)
+			got := f.lane.Settled()
+			slices.Sort(got)
+			same(t, "acknowledged", numbers(4), got)
+			same(t, "dead letters", []string{"2"}, f.dead.Values())
+			same(t, "redeliveries", 3, len(f.lane.Delays()))
+		})
+	}
+}
+
+// On an ordered lane what failed is retried in place; what one attempt acknowledged stays so.
+func TestManualAcknowledgesOnceForAllAttempts(t *testing.T) {
+	for way, done := range itself {
+		t.Run(way, func(t *testing.T) {
+			f := byHand(3)
+			f.lane.InOrder = true
+			calls := 0
+			f.config.Functions = runnertest.Each(func(_ context.Context, m pipeline.Message) pipeline.Result {
+				var r pipeline.Result
+				if string(m.Value) == "2" {
+					if calls++; calls > 1 {
+						return r // acknowledged by the first
+					}
+					r.Err = errTest
+				}
+				done(&m, &r)
+				return r
+			})
+			f.mustRun(t)
+			got := f.lane.Settled()
+			slices.Sort(got)
+			same(t, "acknowledged", numbers(3), got)
+			same(t, "calls of the one that failed", 2, calls)
+		})
+	}
 }
 
 func TestManualNeedsALaneForIt(t *testing.T) {

@@ -27,7 +27,7 @@ func (l *lane) givenUp(err error, retries int) bool {
 // verdicts decides over every message of an unordered batch. Those given up are
 // dead-lettered here, before they are acknowledged.
 func (l *lane) verdicts(ctx context.Context, w *work) ([]Verdict, error) {
-	v := l.alike(len(w.results), Verdict{Keep: l.hand != nil})
+	v := l.undecided(w, 0, len(w.results))
 	if w.reusable && w.failed == 0 {
 		return v, nil
 	}

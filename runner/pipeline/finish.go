@@ -133,12 +133,24 @@ func (l *lane) inOrder(ctx context.Context, w *work) error {
 
 // orderly are the verdicts over messages from..to of an ordered lane, all of them done.
 func (l *lane) orderly(w *work, from, to int) []Verdict {
-	if l.hand == nil {
-		return l.alike(to-from, Verdict{})
+	v := l.undecided(w, from, to)
+	for i := range w.buried {
+		if from <= i && i < to {
+			v[i-from] = Verdict{}
+		}
 	}
-	v := l.alike(to-from, Verdict{Keep: true})
+	return v
+}
+
+// undecided are the verdicts over messages from..to that did not fail: user code keeps
+// those that it acknowledges by itself and has not yet.
+func (l *lane) undecided(w *work, from, to int) []Verdict {
+	v := l.alike(to-from, Verdict{})
+	if l.hand == nil {
+		return v
+	}
 	for i := range v {
-		v[i].Keep = !w.buried[from+i]
+		v[i].Keep = !w.results[from+i].Done
 	}
 	return v
 }

@@ -113,6 +113,8 @@ type Result struct {
 	// Acks, guarantee manual only, is what user code said during the call about messages
 	// that it was given, in this call or an earlier one. It counts with an Err too.
 	Acks []Ack
+	// Done stands for the Ack that most say, that of the message itself.
+	Done bool
 }
 
 // Ack is what user code says about one message, guarantee manual. Topic is the input's

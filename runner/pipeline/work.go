@@ -149,7 +149,9 @@ func (l *lane) lasting(err error) error {
 func (l *lane) refused(w *work, err error) {
 	l.failed(l.refusal(), err)
 	w.reusable = false
-	w.results[w.refused] = Result{Err: l.lasting(err)}
+	r := &w.results[w.refused]
+	l.spell(w, &w.Messages[w.refused], r)
+	*r = Result{Err: l.lasting(err)}
 }
 
 // invokeAll fills w.results and counts every failure.
@@ -183,6 +185,7 @@ func (l *lane) received(w *work, in *Message, r *Result) int64 {
 	if r.Err == nil {
 		return complete(in, r.Outputs, l.forward)
 	}
+	l.spell(w, in, r)
 	if _, lasting := errors.AsType[*lastingError](r.Err); !lasting {
 		l.failed(User, r.Err) // R5: counted, whatever becomes of the message
 	}

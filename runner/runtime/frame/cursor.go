@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	ackLen    = 37 // fixed part of an acknowledgement
+	ackLen    = 5  // what every acknowledgement has
 	recordLen = 17 // fixed part of a record of the log
 )
 
@@ -95,8 +95,8 @@ func (c *cursor) output(m *pipeline.Message, topic *string) {
 	}
 }
 
-func (c *cursor) ack(topic *string) pipeline.Ack {
-	a := pipeline.Ack{Nack: c.u8() != 0}
+func (c *cursor) ack(nack bool, topic *string) pipeline.Ack {
+	a := pipeline.Ack{Nack: nack}
 	size := int(c.u32())
 	a.Partition = int(max(c.i32(), 0))
 	a.Position.Ledger, a.Position.Entry = c.i64(), c.i64()

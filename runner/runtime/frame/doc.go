@@ -78,7 +78,8 @@
 //	output:  u32 topic length (0: the configured output), i64 event time, u32 key length or NULL,
 //	         u32 value length or NULL, u32 number of properties, topic, key, value, properties
 //	metric:  u32 name length, u32 number of observations, name, f64 [observations]
-//	ack:     u32 index of the message at work, u8 1 for a negative one, u32 topic length, i32 partition,
+//	ack:     u32 index of the message at work, u8 0 for one that is done, 1 for one to be delivered
+//	         again, 2 when that at work is done itself; with 0 and 1, u32 topic length, i32 partition,
 //	         i64 ledger, i64 entry, i32 index, i32 count, topic; only with the guarantee manual
 //	log:     u32 number of records, records
 //	record:  u8 Level, u32 index of the message at work or NULL, i64 time (ms), u32 length, UTF-8 text

@@ -96,7 +96,8 @@ func wantResults(key []byte, time int64) []pipeline.Result {
 func TestResultsAreGolden(t *testing.T) {
 	metrics := []frame.Metric{{Name: "a", Values: []float64{1.5, math.Inf(1)}}, {Name: "ö", Values: []float64{-2}}}
 	one, two := wantResults([]byte("k\x00"), 1700000000123), wantResults([]byte("k\x00"), 1700000000123)
-	two[0].Acks = []pipeline.Ack{{Topic: "persistent://public/default/orders", Partition: 3, Position: pipeline.Position{Ledger: 12, Entry: 5, Index: 1, Count: 4}}}
+	two[0].Done = true
+	two[2].Acks = []pipeline.Ack{{Topic: "persistent://public/default/orders", Partition: 3, Position: pipeline.Position{Ledger: 12, Entry: 5, Index: 1, Count: 4}}}
 	two[3].Acks = []pipeline.Ack{
 		{Topic: "persistent://public/default/other", Position: pipeline.Position{Ledger: 12, Entry: 6}, Nack: true},
 		{Topic: "persistent://public/default/orders", Position: pipeline.Numbered(77)},

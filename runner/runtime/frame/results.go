@@ -18,6 +18,14 @@ const (
 	kindError
 )
 
+// What an acknowledgement says: done, to be delivered again, or that the message at work
+// is done itself.
+const (
+	_ byte = iota
+	ackAgain
+	ackItself
+)
+
 const outputLen = 24 // fixed part of an output
 
 // UserError is a failure that user code reported.
@@ -114,7 +122,7 @@ func (c Codec) Decode(in []pipeline.Message, r *Results) error {
 			out.Key, out.Value, out.EventTime = in[i].Key, body, in[i].EventTime
 			out.Topic, out.Properties, out.Cause, out.Forward = "", nil, nil, 0
 			result := &r.Results[i]
-			result.Outputs, result.Err, result.Acks = r.outputs[at:at+1], nil, nil
+			result.Outputs, result.Err, result.Acks, result.Done = r.outputs[at:at+1], nil, nil, false
 			continue
 		}
 		r.Results[i] = pipeline.Result{}
@@ -194,23 +202,29 @@ func (r *Results) settled(c *cursor, in []pipeline.Message) {
 		c.bad = true
 		return
 	}
-	r.acks = slices.Grow(r.acks, n)
 	last, topic := 0, ""
 	if len(in) > 0 {
 		topic = in[0].Topic
 	}
 	for range n {
-		i := int(c.u32())
-		a := c.ack(&topic)
-		if c.bad || i < last || i >= len(in) {
+		i, said := int(c.u32()), c.u8()
+		if c.bad || said > ackItself || i < last || i >= len(in) {
 			c.bad = true
 			return
 		}
+		last = i
+		into := &r.Results[i]
+		if said == ackItself && into.Acks == nil {
+			into.Done = true
+			continue
+		}
+		a := pipeline.Ack{Topic: in[i].Topic, Partition: in[i].Partition, Position: in[i].Position}
+		if said != ackItself {
+			a = c.ack(said == ackAgain, &topic)
+		}
 		r.acks = append(r.acks, a)
 		at := len(r.acks)
-		into := &r.Results[i]
 		into.Acks = r.acks[at-len(into.Acks)-1 : at : at]
-		last = i
 	}
 }
 

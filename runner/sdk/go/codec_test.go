@@ -3,7 +3,6 @@ package function
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -106,8 +105,8 @@ func TestIDs(t *testing.T) {
 func TestResultsAreGolden(t *testing.T) {
 	metrics := map[string][]float64{"ö": {-2}, "a": {1.5, math.Inf(1)}}
 	in := wantMessages(2)
-	two := said{metrics: metrics, ackN: 3, logN: 2}
-	two.acks = appendAck(appendAck(appendAck(nil, 0, &in[0], false), 3, &in[1], true), 3, &in[2], false)
+	two := said{metrics: metrics, ackN: 4, logN: 2}
+	two.acks = appendAck(appendAck(appendAck(appendDone(nil, 0), 2, &in[0], false), 3, &in[1], true), 3, &in[2], false)
 	two.logs = appendRecord(appendRecord(nil, 4, 0, time.UnixMilli(1700000000789), "wärn"), 3, none, time.UnixMilli(0), "")
 	for file, version := range map[string]int{"results1.bin": 1, "results2.bin": 2} {
 		var e encoder
@@ -247,12 +246,22 @@ func TestManual(t *testing.T) {
 		t.Errorf("without the guarantee: %v", err)
 	}
 	i.info.Manual = true
-	i.at(2)
-	if err := errors.Join(i.Ack(wantMessages(2)[0]), i.Nack(wantMessages(2)[1])); err != nil {
+	m := wantMessages(2)
+	i.at(2, &m[1])
+	if err := errors.Join(i.Ack(m[0]), i.Nack(m[1]), i.Ack(m[1])); err != nil {
 		t.Fatal(err)
 	}
-	if s := i.take(said{}); s.ackN != 2 || binary.BigEndian.Uint32(s.acks) != 2 {
+	want := appendDone(appendAck(appendAck(nil, 2, &m[0], false), 2, &m[1], true), 2)
+	if s := i.take(said{}); s.ackN != 3 || !bytes.Equal(s.acks, want) {
 		t.Errorf("%d acknowledgements, %q", s.ackN, s.acks)
+	}
+	// Between two batches nothing is at work: what a goroutine of the function says then
+	// must not be taken for a message of the next batch, nor count it beyond that one's end.
+	if err := i.Ack(m[1]); err != nil {
+		t.Fatal(err)
+	}
+	if s := i.take(said{}); s.ackN != 1 || !bytes.Equal(s.acks, appendAck(nil, 0, &m[1], false)) {
+		t.Errorf("between two batches: %d acknowledgements, %q", s.ackN, s.acks)
 	}
 	if s := i.take(said{}); s.ackN != 0 {
 		t.Error("told twice")
@@ -264,7 +273,7 @@ func TestLogger(t *testing.T) {
 	i.info.Log = true
 	sent := 0
 	i.flush = func(_ uint64, n int, _ []byte) { sent += n }
-	i.at(1)
+	i.at(1, nil)
 	log := i.Logger().With("a", 1)
 	log.Debug("not wanted")
 	log.Warn("word", "b", 2)

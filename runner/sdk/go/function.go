@@ -86,7 +86,7 @@ func (p *program) run(payload []byte) ([]byte, error) {
 func (p *program) valuesFrom(b *columns, from int) (next int) {
 	defer p.recovered(&next)
 	for next = from; next < b.n; next++ {
-		p.step(next)
+		p.step(next, nil)
 		value, err := p.value(b.next(next))
 		switch {
 		case err != nil:
@@ -104,7 +104,7 @@ func (p *program) valuesFrom(b *columns, from int) (next int) {
 func (p *program) messagesFrom(from int) (next int) {
 	defer p.recovered(&next)
 	for next = from; next < len(p.in); next++ {
-		p.step(next)
+		p.step(next, &p.in[next])
 		outs, err := p.message(p.ctx, p.in[next])
 		p.result(Result{Outputs: outs, Err: err})
 	}
@@ -119,8 +119,8 @@ func (p *program) recovered(next *int) {
 	}
 }
 
-func (p *program) step(i int) {
-	p.instance.at(i)
+func (p *program) step(i int, m *Message) {
+	p.instance.at(i, m)
 	if p.progress != nil {
 		p.progress(i)
 	}

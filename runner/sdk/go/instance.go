@@ -25,8 +25,9 @@ type Instance struct {
 
 	mu    sync.Mutex
 	said  said
-	batch uint64 // at work
-	index int    // of the message at work, none for a whole batch
+	batch uint64   // at work
+	index int      // of the message at work, none for a whole batch and between two
+	work  *Message // at work; nil: none, or its handler does not know it
 }
 
 // none is the index that no message has.
@@ -152,7 +153,11 @@ func (i *Instance) settle(m *Message, nack bool) error {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.said.acks = appendAck(i.said.acks, max(i.index, 0), m, nack)
+	if i.work != nil && !nack && i.work.Position == m.Position && i.work.Partition == m.Partition && i.work.Topic == m.Topic {
+		i.said.acks = appendDone(i.said.acks, i.index)
+	} else {
+		i.said.acks = appendAck(i.said.acks, max(i.index, 0), m, nack)
+	}
 	i.said.ackN++
 	return nil
 }
@@ -161,14 +166,14 @@ func (i *Instance) settle(m *Message, nack bool) error {
 func (i *Instance) begin(batch uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.batch, i.index = batch, none
+	i.batch = batch
 }
 
-// at says which message of it is.
-func (i *Instance) at(index int) {
+// at says which message of it is; m may be nil.
+func (i *Instance) at(index int, m *Message) {
 	if i.info.Manual || i.info.Log {
 		i.mu.Lock()
-		i.index = index
+		i.index, i.work = index, m
 		i.mu.Unlock()
 	}
 }
@@ -178,6 +183,7 @@ func (i *Instance) take(old said) said {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s := i.said
+	i.index, i.work = none, nil // what is said from here on belongs to the next
 	i.said = said{acks: old.acks[:0], logs: old.logs[:0]}
 	return s
 }

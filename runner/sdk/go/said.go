@@ -24,6 +24,10 @@ func (s *said) append(b []byte, version int) []byte {
 	return append(appendLen(b, s.logN), s.logs...)
 }
 
+// appendDone appends that the message at work, that of index, is done.
+func appendDone(b []byte, index int) []byte { return append(appendLen(b, index), 2) }
+
+// appendAck appends what is said of any message while that of index is at work.
 func appendAck(b []byte, index int, m *Message, nack bool) []byte {
 	flag := byte(0)
 	if nack {

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import threading
 
 from functionmesh import frames, serde
 
@@ -124,6 +125,7 @@ class ContextImpl:
         self._meta = None
         self._published = []
         self._acks = []
+        self._acking = threading.Lock()  # user code may acknowledge from a thread of its own
 
     # The worker's side.
 
@@ -142,7 +144,9 @@ class ContextImpl:
         return published
 
     def _take_acks(self):
-        acks, self._acks = self._acks, []
+        with self._acking:
+            # What is said from here on belongs to the first message of the next batch.
+            acks, self._acks, self._index = self._acks, [], 0
         return acks
 
     # The current message.
@@ -260,7 +264,8 @@ class ContextImpl:
         m = msgid._meta
         if topic not in (m.topic, "%s-partition-%d" % (m.topic, m.partition)):
             raise ValueError("Invalid topicname %s" % topic)
-        self._acks.append(frames.ack(self._index, m.topic, m.partition, m.ledger, m.entry, m.index, m.count, nack))
+        with self._acking:  # they travel in the order of the messages at work
+            self._acks.append(frames.ack(self._index, m.topic, m.partition, m.ledger, m.entry, m.index, m.count, nack))
 
     def record_metric(self, metric_name, metric_value):
         self._metrics.record(metric_name, metric_value)
