@@ -86,18 +86,25 @@ func (a *app) readMesh(file string) (spec.Mesh, error) {
 // readComponent reads one function, source or sink for `run -f`. The kind is the key
 // `kind` or follows from which ends the component has. Pulsar's own configurations are
 // read as well.
-// Where it will run decides what it can ask for.
-func (a *app) readComponent(file string, platform spec.Platform) (spec.Component, error) {
+// Where it will run decides what it can ask for. Tell reports what else is wrong with it,
+// by the names that the file uses.
+func (a *app) readComponent(file string, platform spec.Platform) (c spec.Component, tell func([]spec.Problem) error, err error) {
 	raw, err := a.readInput(file)
 	if err != nil {
-		return spec.Component{}, err
+		return c, nil, err
 	}
-	c, problems, err := decodeComponent(raw)
+	c, words, problems, err := decodeComponent(raw)
 	if err != nil {
-		return spec.Component{}, fmt.Errorf("%s: %w", file, err)
+		return c, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if err := a.report(file, problems); err != nil {
-		return spec.Component{}, err
+	tell = func(problems []spec.Problem) error {
+		for i := range problems {
+			problems[i] = words(problems[i])
+		}
+		return a.report(file, problems)
+	}
+	if err := tell(problems); err != nil {
+		return c, nil, err
 	}
 	if c.Tenant == "" {
 		c.Tenant = a.tenant
@@ -106,10 +113,10 @@ func (a *app) readComponent(file string, platform spec.Platform) (spec.Component
 		c.Namespace = a.namespace
 	}
 	if err := resolveCode(&c, folder(file)); err != nil {
-		return spec.Component{}, fmt.Errorf("%s: %w", file, err)
+		return c, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	c = spec.DefaultComponent(c)
-	return c, a.report(file, refused(spec.ValidateComponent(c), spec.Honour(platform, c)))
+	return c, tell, tell(refused(spec.ValidateComponent(c), spec.Honour(platform, c)))
 }
 
 // refused are the problems of a component and what a platform does not honour of it, one
@@ -130,30 +137,32 @@ func refused(problems, unhonoured []spec.Problem) []spec.Problem {
 	return append(problems, unhonoured...)
 }
 
-func decodeComponent(raw []byte) (spec.Component, []spec.Problem, error) {
+// decodeComponent reads a component. Words says a problem in the words of its file.
+func decodeComponent(raw []byte) (c spec.Component, words func(spec.Problem) spec.Problem, problems []spec.Problem, err error) {
+	words = func(p spec.Problem) spec.Problem { return p }
 	var fields map[string]json.RawMessage
 	document, err := yaml.YAMLToJSONStrict(raw) // a key that is there twice would hide one value
 	if err != nil {
-		return spec.Component{}, nil, err
+		return c, words, nil, err
 	}
 	if err := json.Unmarshal(document, &fields); err != nil {
-		return spec.Component{}, nil, errors.New("it is no object: write attributes as NAME: VALUE")
+		return c, words, nil, errors.New("it is no object: write attributes as NAME: VALUE")
 	}
 	if kind, ok := pulsarKind(fields); ok {
-		c, err := decodePulsar(kind, fields)
-		return c, nil, err
+		c, err = decodePulsar(kind, fields)
+		return c, func(p spec.Problem) spec.Problem { return pulsarform.InWords(kind, p) }, nil, err
 	}
 	kind, err := componentKind(fields)
 	if err != nil {
-		return spec.Component{}, nil, err
+		return c, words, nil, err
 	}
 	delete(fields, "kind")
 	rest, err := json.Marshal(fields)
 	if err != nil {
-		return spec.Component{}, nil, err
+		return c, words, nil, err
 	}
-	c, problems := spec.DecodeComponent(kind, rest)
-	return c, problems, nil
+	c, problems = spec.DecodeComponent(kind, rest)
+	return c, words, problems, nil
 }
 
 func componentKind(fields map[string]json.RawMessage) (spec.Kind, error) {

@@ -134,7 +134,7 @@ func FuzzDecodeComponent(f *testing.F) {
 	f.Add([]byte("kind: function\nruntime: {wasm: {file: a}}\ninputs: {a: {}}\n"))
 	f.Add([]byte("[1, 2]"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, _, err := decodeComponent(raw)
+		c, _, _, err := decodeComponent(raw)
 		if err == nil && c.Kind == "" {
 			t.Error("a component without a kind")
 		}
@@ -148,7 +148,7 @@ func TestComponentFileThatCannotBeMeant(t *testing.T) {
 		"NoObject":     "- a\n- b\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if c, _, err := decodeComponent([]byte(text)); err == nil {
+			if c, _, _, err := decodeComponent([]byte(text)); err == nil {
 				t.Errorf("taken as %+v", c)
 			}
 		})

@@ -72,6 +72,25 @@ func TestRunHasNoConnections(t *testing.T) {
 	}
 }
 
+// A file in Pulsar's form is told in Pulsar's words.
+func TestRunSpeaksTheWordsOfTheFile(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"f.py":   "def f(m, c):\n    return m\n",
+		"f.yaml": "name: f\npy: f.py\nclassName: f.f\nsubName: s\ninputs: [a]\ninputSpecs: { b: { schemaType: avro } }\ndeadLetterTopic: d\nproducerConfig: { compressionType: FOO }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := runLine(t, nil, "", "run", "-f", filepath.Join(dir, "f.yaml"), "--pulsar", "pulsar://localhost:1")
+	for _, want := range []string{`/b"].schemaType: `, "deadLetterTopic: ", "Set maxMessageRetries,", "producerConfig.compressionType: "} {
+		if got.code != ExitFailure || !strings.Contains(got.err.Error(), want) {
+			t.Errorf("exit code %d, no %q in: %v", got.code, want, got.err)
+		}
+	}
+}
+
 // Every path is told once, with what matters most about it.
 func TestRefusedOncePerPath(t *testing.T) {
 	problem := func(path spec.Path, s spec.Severity, message string) spec.Problem {

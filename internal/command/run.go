@@ -85,11 +85,11 @@ func (a *app) draining(messages int, grace time.Duration) {
 // wireFile lets the platform prepare topics and subscription for a component that
 // runs here instead of under its supervisor.
 func (a *app) wireFile(ctx context.Context, file string) (wire.File, error) {
-	component, err := a.readComponent(file, spec.PlatformLocal)
+	component, tell, err := a.readComponent(file, spec.PlatformLocal)
 	if err != nil {
 		return wire.File{}, err
 	}
-	if err := a.report(file, notHere(component)); err != nil {
+	if err := tell(notHere(component)); err != nil {
 		return wire.File{}, err
 	}
 	if a.target.AdminURL != "" {

@@ -13,7 +13,7 @@ import (
 // pulsarFile makes the file of one instance whose streams are on a Pulsar. Its work
 // directory is the caller's to remove.
 func (a *app) pulsarFile(ctx context.Context, file string, broker wire.Broker) (wire.File, error) {
-	c, err := a.readComponent(file, spec.PlatformRunner)
+	c, tell, err := a.readComponent(file, spec.PlatformRunner)
 	if err != nil {
 		return wire.File{}, err
 	}
@@ -22,7 +22,7 @@ func (a *app) pulsarFile(ctx context.Context, file string, broker wire.Broker) (
 		problems[i].Hint = "One Pulsar is reached here, that of --pulsar: leave connection out."
 	}
 	problems = append(notHere(c), problems...)
-	if err := a.report(file, append(problems, secretless(c)...)); err != nil {
+	if err := tell(append(problems, secretless(c)...)); err != nil {
 		return wire.File{}, err
 	}
 	cluster, err := clusters(broker)

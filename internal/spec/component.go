@@ -70,7 +70,7 @@ type Code struct {
 	File   string `json:"file,omitempty"`
 	URL    string `json:"url,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
-	Class  string `json:"class,omitempty"` // python: module.Class or module.function; java: fully qualified
+	Class  string `json:"class,omitempty"` // python: module.Class, module.function, or a module with process; java: fully qualified
 }
 
 // Input is how one topic is consumed.

@@ -17,7 +17,7 @@ type runtimeRule struct {
 
 // Identifiers in any script, since Python and Java take them.
 var (
-	pythonClass = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)+$`)
+	pythonClass = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)*$`)
 	javaClass   = regexp.MustCompile(`^[\pL_$][\pL\pN_$]*(\.[\pL_$][\pL\pN_$]*)*$`)
 )
 
@@ -26,7 +26,7 @@ func ruleOf(runtime string) runtimeRule {
 	case "python":
 		return runtimeRule{
 			class:      pythonClass,
-			classHint:  `Write class = "module.Class" or "module.function"; for example enrich.Enrich for the class Enrich in enrich.py.`,
+			classHint:  `Write class = "module.Class", "module.function", or "module" for its function process; for example enrich.Enrich for the class Enrich in enrich.py.`,
 			extensions: []string{".py", ".zip", ".whl"},
 		}
 	case "java":

@@ -82,7 +82,8 @@ func TestValidateComponent(t *testing.T) {
 		"SinkGenerator":       {base: sink, edit: func(c *Component) { c.Builtin = "generator" }, want: []string{"builtin"}},
 
 		"NoClass":         {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "" }, want: []string{"runtime.python.class"}},
-		"BareClass":       {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "Enrich" }, want: []string{"runtime.python.class"}},
+		"PlainModule":     {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "enrich" }},
+		"HalfAClass":      {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "enrich." }, want: []string{"runtime.python.class"}},
 		"WheelNeedsClass": {base: function, edit: func(c *Component) { c.Runtime.Python = &Code{File: "a.whl"} }, want: []string{"runtime.python.class"}},
 		"PythonFileKind":  {base: function, edit: func(c *Component) { c.Runtime.Python.File = "enrich.js" }, want: []string{"runtime.python.file"}},
 		"JavaNoClass":     {base: function, edit: func(c *Component) { c.Runtime = &Runtime{Java: &Code{File: "a.jar"}} }, want: []string{"runtime.java.class"}},

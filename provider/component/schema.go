@@ -72,7 +72,7 @@ func runtime() schema.Attribute {
 		Attributes: map[string]schema.Attribute{
 			"go":     source("A Go program built with the Go SDK, run as a process.", ""),
 			"wasm":   source("A WebAssembly module that exports the batch interface, run inside a sandbox.", ""),
-			"python": source("A Python file, zip or wheel, run as a process.", "The entry point, `module.Class` or `module.function`."),
+			"python": source("A Python file, zip or wheel, run as a process.", "The entry point: `module.Class`, `module.function`, or `module` for its function `process`."),
 			"java":   source("A Java archive.", "The fully qualified name of the function's class."),
 		},
 	}

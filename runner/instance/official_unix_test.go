@@ -3,6 +3,7 @@
 package instance_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net"
@@ -15,7 +16,7 @@ import (
 	"testing"
 
 	pulsario "github.com/apache/pulsar-client-go/pulsar"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/spec"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/pulsar/pulsartest"
@@ -134,6 +135,7 @@ func place(id string) string {
 // inputs give the same outputs and properties.
 func TestPulsarPythonIsAsTheOfficialInstance(t *testing.T) {
 	cases := map[string]struct {
+		class  string // not that of the case's name
 		inputs []string
 		side   int // messages published to another topic
 		none   int // inputs without an output
@@ -141,6 +143,7 @@ func TestPulsarPythonIsAsTheOfficialInstance(t *testing.T) {
 		"Exclaim": {inputs: []string{"a", "12", "é", "", "a b\n"}},
 		"Kinds":   {inputs: []string{"42", " 7 ", "1_000", "1.5", "1e3", "inf", "nan", "1+2j", "j", "text", "", "\xff\xfe", "0x10", "True", "None"}},
 		"Numbers": {inputs: []string{"int", "float", "complex", "bytes", "nothing", "inf", "x"}, none: 1},
+		"Plain":   {class: "f", inputs: []string{"a", "12", "é"}},
 		"Facts":   {inputs: []string{"a", "b"}},
 		"Publish": {inputs: []string{"a", "b"}, side: 6},
 	}
@@ -153,7 +156,7 @@ func TestPulsarPythonIsAsTheOfficialInstance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, spec.EntryPath)
 			w.code = string(code)
-			w.c.Runtime.Python.File, w.c.Runtime.Python.Class = "f.py", "f."+name
+			w.c.Runtime.Python.File, w.c.Runtime.Python.Class = "f.py", cmp.Or(c.class, "f."+name)
 			config := map[string]string{"region": "eu", "side": w.Full("side")}
 			text, err := json.Marshal(config)
 			if err != nil {
@@ -163,7 +166,7 @@ func TestPulsarPythonIsAsTheOfficialInstance(t *testing.T) {
 			w.Topic(t, "side", 0)
 			w.Topic(t, "official", 0)
 			w.start(t)
-			w.startOfficial(t, "f."+name, string(text))
+			w.startOfficial(t, w.c.Runtime.Python.Class, string(text))
 			var messages []pulsario.ProducerMessage
 			for i, v := range c.inputs {
 				m := pulsario.ProducerMessage{Payload: []byte(v)}
@@ -176,13 +179,13 @@ func TestPulsarPythonIsAsTheOfficialInstance(t *testing.T) {
 			w.send(t, "in", true, messages[1:]...)
 			n := len(c.inputs) - c.none
 			want, got := asSeen(w.stored(t, "official", n), false), asSeen(w.stored(t, "out", n), true)
-			if d := cmp.Diff(want, got); d != "" {
+			if d := gocmp.Diff(want, got); d != "" {
 				t.Errorf("Pulsar's own instance (-) and ours (+):\n%s", d)
 			}
 			if c.side > 0 { // both publish there: each message twice
 				all := asSeen(w.stored(t, "side", 2*c.side), true)
 				for i := 0; i+1 < len(all); i += 2 {
-					if d := cmp.Diff(all[i], all[i+1]); d != "" {
+					if d := gocmp.Diff(all[i], all[i+1]); d != "" {
 						t.Errorf("published (one -, the other +):\n%s", d)
 					}
 				}

@@ -5,6 +5,11 @@ import math
 from pulsar import Function
 
 
+def process(input):
+    """The plain form: the class name is that of the module."""
+    return "%s %s" % (type(input).__name__, input)
+
+
 class Exclaim(Function):
     def process(self, input, context):
         return input + "!" if isinstance(input, str) else str(input) + "?"
