@@ -268,7 +268,7 @@ func (c *Conn) keepAlive() {
 			last, since, pings = beat, now, 0
 		case now.Sub(since) < period:
 		case pings == mostPings:
-			c.fail(fmt.Errorf("%w to %d PINGs, one every %s", ErrSilent, pings, period))
+			c.fail(fmt.Errorf("%w to %d PINGs, one every %s", ErrFrozen, pings, period))
 			return
 		default:
 			since = now

@@ -151,7 +151,7 @@ func TestKeepAlive(t *testing.T) {
 		}
 		l := link(t, newClient(t, plain(broker.url()), conn.Options{KeepAlive: 200 * time.Millisecond}))
 		<-l.Done()
-		if !errors.Is(l.Err(), conn.ErrSilent) {
+		if !errors.Is(l.Err(), conn.ErrFrozen) {
 			t.Error(l.Err())
 		}
 		if n := len(broker.commands(pulsarpb.Type_PING)); n != 2 {

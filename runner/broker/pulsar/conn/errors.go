@@ -17,8 +17,11 @@ import (
 var (
 	// ErrClosed: the client was closed, or its connection ended.
 	ErrClosed = errors.New("connection is closed")
-	// ErrSilent: the broker answered nothing for too long.
+	// ErrSilent: the broker left a request without an answer for too long. The connection
+	// goes on.
 	ErrSilent = errors.New("no answer")
+	// ErrFrozen: the broker answers nothing at all, and its connection ended for it.
+	ErrFrozen = errors.New("no answer")
 	// ErrProtocol: what came is not Pulsar's protocol.
 	ErrProtocol = errors.New("not Pulsar's protocol")
 	// ErrRedirects: brokers name each other as the owner of a topic.

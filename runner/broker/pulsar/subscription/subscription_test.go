@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,7 +24,12 @@ const fakeTopic = "persistent://public/default/t"
 
 func openFake(t *testing.T, b *fakebroker.Broker, o subscription.Options) *subscription.Subscription {
 	t.Helper()
-	client, err := conn.New(b.Settings(), conn.Options{})
+	return openOver(t, b, conn.Options{}, o)
+}
+
+func openOver(t *testing.T, b *fakebroker.Broker, over conn.Options, o subscription.Options) *subscription.Subscription {
+	t.Helper()
+	client, err := conn.New(b.Settings(), over)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +191,42 @@ func TestConfirmationOverUnload(t *testing.T) {
 	ack(t, s, true, subscription.Ack{ID: d.ID})
 	if k.seen(0) != 1 || s.Incarnation() != 2 {
 		t.Errorf("acknowledged %d times over %d connections", k.seen(0), s.Incarnation())
+	}
+}
+
+// A broker that freezes before it has answered ends a claim with its connection; a
+// confirmation is asked for on the next one.
+func TestFrozenBeforeTheAnswer(t *testing.T) {
+	cases := map[string]func(s *subscription.Subscription, a subscription.Ack) error{
+		"Claim": func(s *subscription.Subscription, a subscription.Ack) error {
+			err := s.Claim(t.Context(), 1, []subscription.Ack{a})
+			if !errors.Is(err, conn.ErrFrozen) {
+				return fmt.Errorf("claimed: %w", err)
+			}
+			return nil
+		},
+		"Confirmation": func(s *subscription.Subscription, a subscription.Ack) error {
+			return s.Ack(t.Context(), []subscription.Ack{a}, true)
+		},
+	}
+	for name, settle := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := fakebroker.New(t)
+			k := &keeper{t: t, acked: map[int64]int{}}
+			b.On = func(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, rest []byte) bool {
+				frozen := len(b.Commands(pulsarpb.Type_SUBSCRIBE)) == 1
+				if frozen && (cmd.GetAck() != nil || cmd.GetPing() != nil) {
+					return true
+				}
+				return k.on(c, cmd, rest)
+			}
+			k.give(0)
+			s := openOver(t, b, conn.Options{KeepAlive: 100 * time.Millisecond}, subscription.Options{})
+			d := receive(t, s)
+			if err := settle(s, subscription.Ack{ID: d.ID}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
