@@ -247,13 +247,23 @@ func TestManual(t *testing.T) {
 	}
 	i.info.Manual = true
 	m := wantMessages(2)
-	i.at(2, &m[1])
+	i.begin(7, m)
+	i.at(1)
 	if err := errors.Join(i.Ack(m[0]), i.Nack(m[1]), i.Ack(m[1])); err != nil {
 		t.Fatal(err)
 	}
-	want := appendDone(appendAck(appendAck(nil, 2, &m[0], false), 2, &m[1], true), 2)
+	want := appendDone(appendAck(appendAck(nil, 1, &m[0], false), 1, &m[1], true), 1)
 	if s := i.take(said{}); s.ackN != 3 || !bytes.Equal(s.acks, want) {
 		t.Errorf("%d acknowledgements, %q", s.ackN, s.acks)
+	}
+	// A handler of batches, most of which go from the first to the last.
+	i.begin(8, m)
+	if err := errors.Join(i.Ack(m[0]), i.Ack(m[2]), i.Ack(m[0]), i.Nack(m[1])); err != nil {
+		t.Fatal(err)
+	}
+	want = appendAck(appendAck(appendDone(appendDone(nil, 0), 2), 2, &m[0], false), 2, &m[1], true)
+	if s := i.take(said{}); s.ackN != 4 || !bytes.Equal(s.acks, want) {
+		t.Errorf("of a batch: %d acknowledgements, %q", s.ackN, s.acks)
 	}
 	// Between two batches nothing is at work: what a goroutine of the function says then
 	// must not be taken for a message of the next batch, nor count it beyond that one's end.
@@ -273,7 +283,7 @@ func TestLogger(t *testing.T) {
 	i.info.Log = true
 	sent := 0
 	i.flush = func(_ uint64, n int, _ []byte) { sent += n }
-	i.at(1, nil)
+	i.at(1)
 	log := i.Logger().With("a", 1)
 	log.Debug("not wanted")
 	log.Warn("word", "b", 2)

@@ -59,12 +59,12 @@ func (p *program) run(payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	p.out.reset(b.id, b.n, p.instance.maxFrame())
-	p.instance.begin(b.id)
 	if p.value == nil {
 		if p.in, err = b.messages(p.in); err != nil {
 			return nil, err
 		}
 	}
+	p.instance.begin(b.id, p.in)
 	switch {
 	case p.batch != nil:
 		p.runBatch()
@@ -86,7 +86,7 @@ func (p *program) run(payload []byte) ([]byte, error) {
 func (p *program) valuesFrom(b *columns, from int) (next int) {
 	defer p.recovered(&next)
 	for next = from; next < b.n; next++ {
-		p.step(next, nil)
+		p.step(next)
 		value, err := p.value(b.next(next))
 		switch {
 		case err != nil:
@@ -104,7 +104,7 @@ func (p *program) valuesFrom(b *columns, from int) (next int) {
 func (p *program) messagesFrom(from int) (next int) {
 	defer p.recovered(&next)
 	for next = from; next < len(p.in); next++ {
-		p.step(next, &p.in[next])
+		p.step(next)
 		outs, err := p.message(p.ctx, p.in[next])
 		p.result(Result{Outputs: outs, Err: err})
 	}
@@ -119,8 +119,8 @@ func (p *program) recovered(next *int) {
 	}
 }
 
-func (p *program) step(i int, m *Message) {
-	p.instance.at(i, m)
+func (p *program) step(i int) {
+	p.instance.at(i)
 	if p.progress != nil {
 		p.progress(i)
 	}

@@ -25,9 +25,10 @@ type Instance struct {
 
 	mu    sync.Mutex
 	said  said
-	batch uint64   // at work
-	index int      // of the message at work, none for a whole batch and between two
-	work  *Message // at work; nil: none, or its handler does not know it
+	batch uint64    // at work
+	in    []Message // of it; nil between two batches, and where the handler knows no messages
+	index int       // of the message at work, none for a whole batch and between two
+	next  int       // behind the last message that was acknowledged itself
 }
 
 // none is the index that no message has.
@@ -153,27 +154,42 @@ func (i *Instance) settle(m *Message, nack bool) error {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.work != nil && !nack && i.work.Position == m.Position && i.work.Partition == m.Partition && i.work.Topic == m.Topic {
-		i.said.acks = appendDone(i.said.acks, i.index)
-	} else {
-		i.said.acks = appendAck(i.said.acks, max(i.index, 0), m, nack)
-	}
 	i.said.ackN++
+	if at := i.find(m); at != none && !nack {
+		i.said.acks, i.next = appendDone(i.said.acks, at), at+1
+		return nil
+	}
+	i.said.acks = appendAck(i.said.acks, max(i.index, i.next-1, 0), m, nack)
 	return nil
 }
 
-// begin says which batch is at work.
-func (i *Instance) begin(batch uint64) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.batch = batch
+// find is where m is at work, as far as that is quickly seen: handlers of batches mostly
+// go from the first to the last and leave few out.
+func (i *Instance) find(m *Message) int {
+	from, ahead := i.index, 1
+	if from == none {
+		from, ahead = i.next, 16
+	}
+	for at := from; at < min(from+ahead, len(i.in)); at++ {
+		if m.is(&i.in[at]) {
+			return at
+		}
+	}
+	return none
 }
 
-// at says which message of it is; m may be nil.
-func (i *Instance) at(index int, m *Message) {
+// begin says which batch is at work.
+func (i *Instance) begin(batch uint64, in []Message) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.batch, i.in = batch, in
+}
+
+// at says which message of it is.
+func (i *Instance) at(index int) {
 	if i.info.Manual || i.info.Log {
 		i.mu.Lock()
-		i.index, i.work = index, m
+		i.index = index
 		i.mu.Unlock()
 	}
 }
@@ -183,7 +199,7 @@ func (i *Instance) take(old said) said {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s := i.said
-	i.index, i.work = none, nil // what is said from here on belongs to the next
+	i.in, i.index, i.next = nil, none, 0 // what is said from here on belongs to the next
 	i.said = said{acks: old.acks[:0], logs: old.logs[:0]}
 	return s
 }

@@ -42,6 +42,11 @@ func (m Message) Reply(value []byte) Message {
 	return Message{Key: m.Key, Value: value, EventTime: m.EventTime}
 }
 
+// is says whether two inputs are the same message.
+func (m *Message) is(other *Message) bool {
+	return m.Position == other.Position && m.Partition == other.Partition && m.Topic == other.Topic
+}
+
 // plain says that an output is its value and nothing else. The runner gives it the key and
 // the event time of its input.
 func (m *Message) plain() bool {
