@@ -71,6 +71,9 @@ func FromComponent(c spec.Component, facts Facts) (File, error) {
 	if c.Kind == spec.KindSink {
 		f.Sink.Connector = connectorOf(c)
 	}
+	if c.ProcessingGuarantees == spec.AtMostOnce {
+		f.Limits.ClaimMessages = ClaimMessages
+	}
 	f.plain()
 	if usesPulsar(f) {
 		path, why := spec.DataPath(c, pathNeeds(f.Brokers))

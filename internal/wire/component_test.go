@@ -74,6 +74,7 @@ func TestR8FromComponent(t *testing.T) {
 		"Order":       {func(c *spec.Component) { c.RetainOrdering = new(true) }, func(f *File) { f.Source.Subscription.Mode = Failover }},
 		"KeyOrder":    {func(c *spec.Component) { c.RetainKeyOrdering = new(true) }, func(f *File) { f.Source.Subscription.Mode = KeyShared }},
 		"Effectively": {func(c *spec.Component) { c.ProcessingGuarantees = spec.EffectivelyOnce }, func(f *File) { f.Delivery.Guarantee, f.Source.Subscription.Mode = "effectively_once", Failover }},
+		"AtMost":      {func(c *spec.Component) { c.ProcessingGuarantees = spec.AtMostOnce }, func(f *File) { f.Delivery.Guarantee, f.Limits.ClaimMessages = "atmost_once", 4000 }},
 		"Manual":      {func(c *spec.Component) { c.ProcessingGuarantees = spec.Manual }, func(f *File) { f.Delivery.Guarantee = "manual" }},
 		"Skip":        {func(c *spec.Component) { c.SkipToLatest = new(true) }, func(f *File) { f.Source.Subscription.SkipToLatest = true }},
 		"NackDelay":   {func(c *spec.Component) { c.NegativeAckRedeliveryDelayMs = new(int64(7)) }, func(f *File) { f.Source.Subscription.NackDelayMs = 7 }},

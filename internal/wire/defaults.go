@@ -12,6 +12,10 @@ func DefaultLimits() Limits {
 	}
 }
 
+// ClaimMessages is how many messages an instance with at-most-once may claim at once,
+// when nothing else is asked for and user code is quick.
+const ClaimMessages = 4000
+
 // DefaultDelivery is at-least-once with three retries, 100 ms before the first, doubled
 // up to 10 s. It has no dead-letter topic: the platform names one.
 func DefaultDelivery() Delivery {

@@ -194,6 +194,7 @@ type Delivery struct {
 // Limits bound what one instance holds.
 type Limits struct {
 	BatchMessages int   `json:"batch_messages"`
+	ClaimMessages int   `json:"claim_messages,omitempty"` // at-most-once: of a batch while user code is quick; 0: BatchMessages
 	BatchBytes    int64 `json:"batch_bytes"`
 	InFlightBytes int64 `json:"in_flight_bytes"` // R6, over all lanes
 	CallTimeoutMs int64 `json:"call_timeout_ms"` // one call of user code; 0: none

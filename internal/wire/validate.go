@@ -134,6 +134,7 @@ func (c *checker) delivery() {
 func (c *checker) limits() {
 	limits := c.file.Limits
 	c.atLeast("limits.batch_messages", int64(limits.BatchMessages), 1)
+	c.atLeast("limits.claim_messages", int64(limits.ClaimMessages), 0)
 	c.atLeast("limits.batch_bytes", limits.BatchBytes, 1)
 	c.atLeast("limits.in_flight_bytes", limits.InFlightBytes, 1)
 	c.atLeast("limits.call_timeout_ms", limits.CallTimeoutMs, 0)

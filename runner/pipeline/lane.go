@@ -20,6 +20,7 @@ type lane struct {
 	reuser   Reuser   // nil: results are garbage
 	hand     *hand    // nil: user code does not acknowledge
 	retry    waits
+	pace     *pace
 	once     bool // at-most-once
 	exact    bool // effectively-once
 	forward  Forward
@@ -38,6 +39,10 @@ func newLane(ctx context.Context, r *run, source Lane, f Function, number int) (
 		},
 		once:  r.Delivery.Guarantee == AtMostOnce,
 		exact: r.Delivery.Guarantee == EffectivelyOnce,
+	}
+	l.pace = newPace(r.Limits.BatchMessages, 0)
+	if l.once {
+		l.pace = newPace(r.Limits.BatchMessages, r.Limits.ClaimMessages)
 	}
 	switch {
 	case r.Functions == nil:
@@ -142,7 +147,7 @@ func (l *lane) next(ctx, read context.Context, w *work) error {
 		if err := w.hold.lease(read, share); err != nil {
 			return l.stopped(ctx)
 		}
-		b, err := l.source.Read(read, l.Limits.BatchMessages, share)
+		b, err := l.source.Read(read, l.pace.size(), share)
 		if err == nil && len(b.Messages) > 0 {
 			return l.took(w, b)
 		}

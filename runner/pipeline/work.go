@@ -161,6 +161,7 @@ func (l *lane) invokeAll(ctx context.Context, w *work) error {
 	}
 	results, took, err := l.invoke(ctx, w, w.Messages)
 	w.took += took
+	l.pace.tell(len(w.Messages), took)
 	if err != nil {
 		return err
 	}

@@ -173,6 +173,9 @@ func (b *bench) file(c contender, f flow) wire.File {
 	}
 	file.Delivery.Guarantee = c.guarantee
 	file.Delivery.ForwardProperties = !c.unnamed
+	if c.guarantee == atMost {
+		file.Limits.ClaimMessages = wire.ClaimMessages
+	}
 	if c.guarantee == effectively {
 		file.Source.Subscription.Mode = wire.Failover
 	}
