@@ -130,7 +130,8 @@ func (l *lane) pass(at place) {
 	l.current = at
 }
 
-// take notes that a message is handed out; one that was settled before is not.
+// take notes that a message is handed out; one that was settled before, or that user code
+// has kept, is not.
 func (l *lane) take(m pulsario.Message) bool {
 	at := placeOf(m)
 	l.pass(at)
@@ -147,6 +148,10 @@ func (l *lane) take(m pulsario.Message) bool {
 	}
 	repeated := p.repeated(m, l.once())
 	p.arrive(m)
+	if p.kept[index(m)] != nil {
+		p.kept[index(m)] = m // R1: user code acknowledges it, from here on as it came last
+		return false
+	}
 	if repeated {
 		l.again(m)
 		l.complete(at, p)
@@ -338,7 +343,10 @@ func (l *lane) Acknowledge(_ context.Context, acks []pipeline.Ack) error {
 			continue
 		}
 		v := pipeline.Verdict{Redeliver: a.Nack, Delay: defaultNackDelay}
-		err = errors.Join(err, l.settle(m, v))
+		if failed := l.settle(m, v); failed != nil {
+			p.keep(m) // to be acknowledged again
+			err = errors.Join(err, failed)
+		}
 	}
 	return err
 }

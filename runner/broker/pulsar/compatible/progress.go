@@ -39,14 +39,11 @@ func index(m pulsario.Message) int32 {
 	return m.ID().BatchIdx()
 }
 
-// repeated tells whether a message of the entry is not to be handed out: it is done, or
-// user code has kept it. Where nothing may be handed out twice, its place tells.
+// repeated tells whether a message of the entry is done. Where nothing may be handed out
+// twice, its place tells.
 func (p *progress) repeated(m pulsario.Message, once bool) bool {
 	i := index(m)
-	if p.done[i] || p.kept[i] != nil {
-		return true
-	}
-	return once && i <= p.highest
+	return p.done[i] || once && i <= p.highest
 }
 
 // arrive notes a message that came, handed out or not. A redelivery starts anew.

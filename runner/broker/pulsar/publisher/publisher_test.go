@@ -433,3 +433,44 @@ func TestCloseWithoutReceipts(t *testing.T) {
 		t.Errorf("%d CLOSE_PRODUCER", n)
 	}
 }
+
+// A broker that makes a producer known too late to be waited for is told that nobody
+// wants it any more: else the name stays taken by it on a connection that goes on.
+func TestProducerThatCameTooLate(t *testing.T) {
+	b := fakebroker.New(t)
+	var mu sync.Mutex
+	var taken uint64
+	first := true
+	b.On = func(c *fakebroker.Conn, cmd *pulsarpb.BaseCommand, _ []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case cmd.GetCloseProducer() != nil:
+			if cmd.GetCloseProducer().GetProducerId() == taken {
+				taken = 0
+			}
+			return false
+		case cmd.GetProducer() == nil:
+			return false
+		case first:
+			first, taken = false, cmd.Producer.GetProducerId()
+			return true // it has the name, and its answer is late
+		case taken != 0:
+			c.Refuse(cmd.Producer.RequestId, pulsarpb.Code_PRODUCER_BUSY)
+			return true
+		}
+		return false
+	}
+	client, err := conn.New(b.Settings(), conn.Options{RequestTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	p, err := publisher.Open(t.Context(), publisher.Options{Client: client, Topic: "persistent://public/default/t", Name: "mine", NamePatience: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

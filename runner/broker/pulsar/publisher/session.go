@@ -222,7 +222,7 @@ func (p *Publisher) try(ctx context.Context) (*session, error) {
 	if err != nil {
 		c.RemoveProducer(s.id)
 		s.cancel()
-		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		if ctx.Err() != nil || errors.Is(err, conn.ErrSilent) {
 			s.close(context.WithoutCancel(ctx)) // the broker may have accepted it meanwhile
 		}
 		return nil, err
