@@ -27,9 +27,19 @@ type hands struct {
 
 // hand is one of them.
 type hand struct {
-	lane ByHand
-	seen map[origin]bool // where messages of the lane come from
-	last origin
+	lane  ByHand
+	seen  map[origin]bool // where messages of the lane come from
+	last  origin
+	taken int // batches read
+	ended int // of them those brought to their end, in order
+	late  []late
+}
+
+// late is what was said, with a batch of another lane, of messages that the lane may
+// not have settled yet.
+type late struct {
+	acks   []Ack
+	behind int // batches: one of those that were taken has the messages
 }
 
 // origin is one partition.
@@ -58,8 +68,11 @@ func (h *hands) remove(gone *hand) {
 	h.open = slices.DeleteFunc(h.open, func(o *hand) bool { return o == gone })
 }
 
-// learn notes where the messages of a lane come from.
+// learn notes that a batch is under way, and where the messages of its lane come from.
 func (h *hands) learn(to *hand, in []Message) {
+	h.mu.Lock()
+	to.taken++
+	h.mu.Unlock()
 	for i := range in {
 		from := origin{in[i].Topic, in[i].Partition}
 		if from == to.last {
@@ -73,15 +86,40 @@ func (h *hands) learn(to *hand, in []Message) {
 }
 
 // find is the lane of a partition, nil when none here reads it any more.
-func (h *hands) find(from origin) ByHand {
+func (h *hands) find(from origin) *hand {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, o := range h.open {
 		if o.seen[from] {
-			return o.lane
+			return o
 		}
 	}
 	return nil
+}
+
+// defers keeps what another lane was told until the lane has settled what is under way;
+// false: nothing is.
+func (h *hands) defers(to *hand, acks []Ack) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if to.taken == to.ended {
+		return false
+	}
+	to.late = append(to.late, late{acks: slices.Clone(acks), behind: to.taken})
+	return true
+}
+
+// due ends a batch of the lane, and is what was waiting for that.
+func (h *hands) due(of *hand) (acks []Ack) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	of.ended++
+	n := 0
+	for ; n < len(of.late) && of.late[n].behind <= of.ended; n++ {
+		acks = append(acks, of.late[n].acks...)
+	}
+	of.late = slices.Delete(of.late, 0, n)
+	return acks
 }
 
 // acknowledged says whether user code decided over m itself.
@@ -100,6 +138,15 @@ func (l *lane) spell(w *work, in *Message, r *Result) {
 	r.Done = false
 }
 
+// byHand ends a batch whose messages are settled, and carries out what user code decided.
+func (l *lane) byHand(ctx context.Context, w *work) error {
+	if l.hand == nil {
+		return nil
+	}
+	w.acks = append(w.acks, l.hands.due(l.hand)...)
+	return l.acknowledge(ctx, w.acks)
+}
+
 // acknowledge carries out what user code decided, for each partition at once.
 func (l *lane) acknowledge(ctx context.Context, acks []Ack) error {
 	for len(acks) > 0 {
@@ -108,8 +155,8 @@ func (l *lane) acknowledge(ctx context.Context, acks []Ack) error {
 		for n < len(acks) && acks[n].Partition == from.partition && acks[n].Topic == from.topic {
 			n++
 		}
-		if to := l.hands.find(from); to != nil {
-			if err := l.settleByHand(ctx, to, acks[:n]); err != nil {
+		if to := l.hands.find(from); to != nil && (to == l.hand || !l.hands.defers(to, acks[:n])) {
+			if err := l.settleByHand(ctx, to.lane, acks[:n]); err != nil {
 				return err
 			}
 		}

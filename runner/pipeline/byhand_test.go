@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -140,3 +141,50 @@ func TestManualNeedsALaneForIt(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Two lanes of one worker: what user code says of a message of one lane comes with a
+// batch of the other, and before the first lane's batch has its receipts.
+func TestManualAcknowledgesAheadOfReceipts(t *testing.T) {
+	for _, nack := range []bool{false, true} {
+		t.Run(fmt.Sprint(nack), func(t *testing.T) {
+			f := byHand(1)
+			other := runnertest.NewLane("persistent://public/default/other", "other")
+			other.Finite = true
+			ended := make(chan struct{})
+			f.config.Source = lanes{&runnertest.HandLane{MemoryLane: f.lane}, &telling{&runnertest.HandLane{MemoryLane: other}, sync.OnceFunc(func() { close(ended) })}}
+			called := make(chan *pipeline.Message, 1)
+			f.config.Functions = runnertest.Each(func(ctx context.Context, m pipeline.Message) pipeline.Result {
+				r := runnertest.Echo(ctx, m)
+				switch {
+				case string(m.Value) == "other":
+					return pipeline.Result{Acks: []pipeline.Ack{ack(<-called, nack)}, Done: true}
+				case m.Redelivery > 0:
+					r.Done = true
+				default:
+					called <- &m
+				}
+				return r
+			})
+			f.sink.Before = func(_ int, out []pipeline.Message) (int, error) {
+				<-ended // the other lane's batch, which has no output
+				return len(out), nil
+			}
+			f.mustRun(t)
+			same(t, "acknowledged", []string{"1"}, f.lane.Settled())
+		})
+	}
+}
+
+// telling says when a batch was brought to its end.
+type telling struct {
+	*runnertest.HandLane
+	ended func()
+}
+
+func (l *telling) Release(pipeline.Batch) { l.ended() }
+
+// lanes is a source of several.
+type lanes []pipeline.Lane
+
+func (s lanes) Open(context.Context) ([]pipeline.Lane, error) { return s, nil }
+func (s lanes) Close(context.Context) error                   { return nil }

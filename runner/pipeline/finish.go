@@ -42,8 +42,8 @@ func (l *lane) finish(ctx context.Context, w *work) error {
 	default:
 		err = l.anyOrder(ctx, w)
 	}
-	if err == nil && len(w.acks) > 0 {
-		err = l.acknowledge(ctx, w.acks) // R1: what the calls caused is confirmed
+	if err == nil {
+		err = l.byHand(ctx, w) // R1: what the calls caused is confirmed
 	}
 	return err
 }
