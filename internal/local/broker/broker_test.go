@@ -327,3 +327,15 @@ func TestPasswordIsAsked(t *testing.T) {
 		t.Fatal("no answer")
 	}
 }
+
+// A stream that another client made in the place of a topic is told of, and not tried for ever.
+func TestEnsureTopicBesideAnotherStream(t *testing.T) {
+	b := start(t, t.TempDir(), 0)
+	_, err := outside(t, b).CreateStream(t.Context(), jetstream.StreamConfig{Name: wire.StreamName(topic), Subjects: []string{"another"}})
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := b.EnsureTopic(ctx, topic); !engine.Is(err, engine.Exists) || ctx.Err() != nil {
+		t.Errorf("got %v", err)
+	}
+}

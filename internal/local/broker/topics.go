@@ -99,13 +99,14 @@ func (b *Broker) CreateTopic(ctx context.Context, t Topic) error {
 // EnsureTopic returns the topic, making an unpartitioned one marked auto when there
 // is none.
 func (b *Broker) EnsureTopic(ctx context.Context, name string) (Topic, error) {
-	for {
+	for again := false; ; again = true {
 		t, ok, err := b.Topic(ctx, name)
 		if err != nil || ok {
 			return t, err
 		}
 		t = Topic{Name: name, Auto: true}
-		if err := b.CreateTopic(ctx, t); !engine.Is(err, engine.Exists) {
+		// Once somebody may have made it meanwhile; then what has its place is no topic.
+		if err := b.CreateTopic(ctx, t); again || !engine.Is(err, engine.Exists) {
 			return t, err
 		}
 	}

@@ -247,7 +247,16 @@ func TestManual(t *testing.T) {
 	}
 	i.info.Manual = true
 	m := wantMessages(2)
-	i.begin(7, m)
+	i.begin(7, m, 0)
+	// What a goroutine says before the first message is at work must not come before what is
+	// said of that one: they travel in the order of the messages.
+	if err := errors.Join(i.Ack(m[1]), i.Ack(m[0])); err != nil {
+		t.Fatal(err)
+	}
+	if s := i.take(said{}); s.ackN != 2 || !bytes.Equal(s.acks, appendDone(appendAck(nil, 0, &m[1], false), 0)) {
+		t.Errorf("before the first: %d acknowledgements, %q", s.ackN, s.acks)
+	}
+	i.begin(7, m, 0)
 	i.at(1)
 	if err := errors.Join(i.Ack(m[0]), i.Nack(m[1]), i.Ack(m[1])); err != nil {
 		t.Fatal(err)
@@ -257,7 +266,7 @@ func TestManual(t *testing.T) {
 		t.Errorf("%d acknowledgements, %q", s.ackN, s.acks)
 	}
 	// A handler of batches, most of which go from the first to the last.
-	i.begin(8, m)
+	i.begin(8, m, none)
 	if err := errors.Join(i.Ack(m[0]), i.Ack(m[2]), i.Ack(m[0]), i.Nack(m[1])); err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,11 @@ func (p *program) run(payload []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	p.instance.begin(b.id, p.in)
+	first := 0
+	if p.batch != nil {
+		first = none
+	}
+	p.instance.begin(b.id, p.in, first)
 	switch {
 	case p.batch != nil:
 		p.runBatch()

@@ -178,11 +178,11 @@ func (i *Instance) find(m *Message) int {
 	return none
 }
 
-// begin says which batch is at work.
-func (i *Instance) begin(batch uint64, in []Message) {
+// begin says which batch is at work, and with which message of it; none: as a whole.
+func (i *Instance) begin(batch uint64, in []Message, index int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.batch, i.in = batch, in
+	i.batch, i.in, i.index = batch, in, index
 }
 
 // at says which message of it is.
