@@ -29,11 +29,12 @@ func newPace(least, most int) *pace {
 // size is how many messages to ask for.
 func (p *pace) size() int { return int(p.n.Load()) }
 
-// tell adjusts it to a batch that user code had for so long.
-func (p *pace) tell(messages int, took time.Duration) {
+// tell adjusts it to a batch that user code had for so long. One that failed as a whole may
+// have met a dead runtime, and is lost.
+func (p *pace) tell(messages, failed int, took time.Duration) {
 	n := p.size()
 	switch {
-	case took > slack:
+	case took > slack || failed == messages:
 		n = max(n/2, p.least)
 	case took < brisk && messages >= n:
 		n = min(2*n, p.most)

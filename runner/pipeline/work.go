@@ -161,7 +161,6 @@ func (l *lane) invokeAll(ctx context.Context, w *work) error {
 	}
 	results, took, err := l.invoke(ctx, w, w.Messages)
 	w.took += took
-	l.pace.tell(len(w.Messages), took)
 	if err != nil {
 		return err
 	}
@@ -175,6 +174,7 @@ func (l *lane) invokeAll(ctx context.Context, w *work) error {
 		}
 	}
 	w.hold.count(bytes)
+	l.pace.tell(len(results), w.failed, took)
 	return nil
 }
 
