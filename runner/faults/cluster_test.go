@@ -167,7 +167,7 @@ func taken(t *testing.T, cluster *pulsartest.Cluster, c setting, away func(broke
 	owner := s.settle(t, cluster)
 	survivor := others(t, cluster, owner)
 	s.server = survivor
-	s.file.Limits.BatchMessages, s.file.Limits.InFlightBytes = 10, 4<<10 // so that it takes a while
+	s.file.Limits.BatchMessages, s.file.Limits.ClaimMessages, s.file.Limits.InFlightBytes = 10, 0, 4<<10 // so that it takes a while
 	flow := cluster.Watch(t, s.out, 0, total)
 	cluster.Fill(t, s.in, total, c.fill)
 	i := s.start(t, 0, 1)

@@ -4,6 +4,7 @@ package faults_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -47,17 +48,46 @@ func TestPulsarR3KillNineLosesAndDoublesNothing(t *testing.T) { killNine(t, effe
 func killNine(t *testing.T, guarantee string) {
 	t.Helper()
 	server := pulsartest.Need(t)
+	run := func(name string, c setting) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killed(t, server, c)
+		})
+	}
+	inGo := function(t, "go", build(t, "echo"), "")
+	// What dies with the instance: nothing, a process of Go, one of Python.
+	code := map[int]*wire.Function{10: inGo, 100: function(t, "python", absolute(t, "testdata/echo.py"), "echo")}
 	for _, per := range []int{1, 10, 100} {
 		for _, partitions := range []int{0, 3} {
-			t.Run(fmt.Sprintf("PerEntry%dPartitions%d", per, partitions), func(t *testing.T) {
-				t.Parallel()
-				killed(t, server, setting{
-					guarantee: guarantee, mode: modeOf(guarantee, partitions), partitions: partitions,
-					fill: pulsartest.Fill{PerEntry: per, Partitions: partitions, Keys: 5},
-				})
+			run(fmt.Sprintf("PerEntry%dPartitions%d", per, partitions), setting{
+				guarantee: guarantee, mode: modeOf(guarantee, partitions), partitions: partitions, code: code[per],
+				fill: pulsartest.Fill{PerEntry: per, Partitions: partitions, Keys: 5},
 			})
 		}
 	}
+	if guarantee == effectively {
+		return
+	}
+	run("Compatible", setting{
+		guarantee: guarantee, mode: modeOf(guarantee, 3), path: wire.CompatiblePath, partitions: 3, code: inGo,
+		fill: pulsartest.Fill{PerEntry: 10, Partitions: 3, Keys: 5},
+	})
+	if guarantee == atLeast {
+		byHand := *inGo
+		byHand.UserConfig = `{"by_hand":true}`
+		run("Manual", setting{
+			guarantee: manual, mode: wire.Shared, code: &byHand, fill: pulsartest.Fill{PerEntry: 10, Keys: 5},
+		})
+	}
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
 }
 
 // killed runs a component whose instance is killed again and again while messages flow,

@@ -32,7 +32,7 @@ type leaving struct {
 
 func leave(r *rand.Rand, number int) leaving {
 	l := leaving{combination: combine(r, number), why: withheld}
-	l.function, l.guard, l.retries = true, "manual", 100
+	l.function, l.guard, l.retries = true, manual, 100
 	if r.IntN(2) == 0 {
 		l.guard, l.why = atLeast, stuck
 		if l.mode == wire.Shared {

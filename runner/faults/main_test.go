@@ -24,6 +24,7 @@ const (
 	atLeast     = "atleast_once"
 	atMost      = "atmost_once"
 	effectively = "effectively_once"
+	manual      = "manual"
 )
 
 const subscription = "public/default/f"
@@ -67,6 +68,7 @@ type setting struct {
 	path       wire.Path // "": by entries
 	fill       pulsartest.Fill
 	partitions int // of the output; the input's are in fill
+	code       *wire.Function
 }
 
 func newScene(t *testing.T, server *pulsartest.Server, c setting) *scene {
@@ -79,7 +81,7 @@ func newScene(t *testing.T, server *pulsartest.Server, c setting) *scene {
 	sub := pulsartest.Subscription(subscription, c.mode)
 	server.Subscribe(t, s.in, sub.Name, sub.Position)
 	s.file = base(t, server)
-	s.file.Path = c.path
+	s.file.Path, s.file.Function = c.path, c.code
 	s.file.Source = wire.Source{Inputs: []wire.Input{{Topic: s.in, Partitions: c.fill.Partitions}}, Subscription: sub}
 	s.file.Sink = wire.Sink{Output: &wire.Output{Topic: s.out, Partitions: c.partitions}}
 	s.file.Delivery.Guarantee = c.guarantee
@@ -96,12 +98,14 @@ func base(t *testing.T, server *pulsartest.Server) wire.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	limits := wire.DefaultLimits()
+	limits.ClaimMessages = wire.ClaimMessages
 	return wire.File{
 		Version:   wire.Version,
 		Component: wire.Component{Kind: "function", Tenant: "public", Namespace: "default", Name: "f"},
 		Instance:  wire.Instance{Parallelism: 1, Platform: "test"},
 		Brokers:   map[string]wire.Broker{"": server.Broker()},
-		Delivery:  wire.DefaultDelivery(), Limits: wire.DefaultLimits(),
+		Delivery:  wire.DefaultDelivery(), Limits: limits,
 		WorkDir: dir,
 	}
 }

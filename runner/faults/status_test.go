@@ -117,5 +117,8 @@ func (c *child) gauges(t *testing.T) map[string]float64 {
 			found[name] = value
 		}
 	}
+	if len(found) == 0 {
+		t.Fatal("the instance tells no metrics")
+	}
 	return found
 }
