@@ -73,7 +73,8 @@ func (a *app) readMesh(file string) (spec.Mesh, error) {
 	}
 	for name, c := range mesh.Functions {
 		if err := resolveCode(&c, folder(file)); err != nil {
-			return spec.Mesh{}, fmt.Errorf("%s: %s: %w", file, spec.Path("functions").Key(name), err)
+			path, _ := codePath(c)
+			return spec.Mesh{}, fmt.Errorf("%s: %s.%s: %w", file, spec.Path("functions").Key(name), path, err)
 		}
 		mesh.Functions[name] = c
 	}
@@ -112,11 +113,22 @@ func (a *app) readComponent(file string, platform spec.Platform) (c spec.Compone
 	if c.Namespace == "" {
 		c.Namespace = a.namespace
 	}
-	if err := resolveCode(&c, folder(file)); err != nil {
-		return c, nil, fmt.Errorf("%s: %w", file, err)
-	}
+	unread := resolveCode(&c, folder(file))
 	c = spec.DefaultComponent(c)
-	return c, tell, tell(refused(spec.ValidateComponent(c), spec.Honour(platform, c)))
+	problems = refused(spec.ValidateComponent(c), spec.Honour(platform, c))
+	if path, code := codePath(c); code != nil && code.File == "" && code.URL == "" {
+		unread = errors.New("nothing says where the code is")
+		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: unread.Error() + ".", Hint: "Name its file."})
+	} else if unread != nil {
+		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: unread.Error() + ".", Hint: "It is looked for beside " + file + "."})
+	}
+	return c, tell, tell(problems)
+}
+
+// codePath is where a function names its file.
+func codePath(c spec.Component) (spec.Path, *spec.Code) {
+	name, code := c.Runtime.Chosen()
+	return spec.Path("runtime").Field(name).Field("file"), code
 }
 
 // refused are the problems of a component and what a platform does not honour of it, one
@@ -192,7 +204,7 @@ func componentKind(fields map[string]json.RawMessage) (spec.Kind, error) {
 // resolveCode makes the code file absolute, seen from the folder that names it, and
 // notes its digest, which is how changed content is noticed.
 func resolveCode(c *spec.Component, base string) error {
-	name, code := c.Runtime.Chosen()
+	_, code := c.Runtime.Chosen()
 	if code == nil || code.File == "" {
 		return nil
 	}
@@ -206,7 +218,7 @@ func resolveCode(c *spec.Component, base string) error {
 	}
 	sum, err := engine.FileDigest(path)
 	if err != nil {
-		return fmt.Errorf("runtime.%s.file: %w", name, err)
+		return err
 	}
 	code.File, code.SHA256 = path, sum
 	return nil

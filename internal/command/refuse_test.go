@@ -74,20 +74,38 @@ func TestRunHasNoConnections(t *testing.T) {
 
 // A file in Pulsar's form is told in Pulsar's words.
 func TestRunSpeaksTheWordsOfTheFile(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"f.py":   "def f(m, c):\n    return m\n",
-		"f.yaml": "name: f\npy: f.py\nclassName: f.f\nsubName: s\ninputs: [a]\ninputSpecs: { b: { schemaType: avro } }\ndeadLetterTopic: d\nproducerConfig: { compressionType: FOO }\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	const whole = "name: f\npy: f.py\nclassName: f.f\nsubName: s\ninputs: [a]\n"
+	cases := map[string]struct {
+		file string
+		want []string
+	}{
+		"Settings": {
+			whole + "inputSpecs: { b: { schemaType: avro } }\ndeadLetterTopic: d\nproducerConfig: { compressionType: FOO }\n",
+			[]string{`/b"].schemaType: `, "deadLetterTopic: ", "Set maxMessageRetries,", "producerConfig.compressionType: "},
+		},
+		"Number":      {whole + "parallelism: two\n", []string{"parallelism: it is text and must be a whole number"}},
+		"Text":        {whole + "logTopic: [a]\n", []string{"logTopic: it is a list and must be text"}},
+		"Object":      {whole + "producerConfig: LZ4\n", []string{"producerConfig: it is text and must be an object"}},
+		"NoCode":      {"name: f\nruntime: PYTHON\nclassName: f.f\ninputs: [a]\n", []string{"py: "}},
+		"NoFile":      {"name: f\npy: g.py\nclassName: g.f\ninputs: [a]\n", []string{"py: ", "looked for beside"}},
+		"OtherModule": {"name: f\npy: f.py\nclassName: g\ninputs: [a]\n", []string{"className: ", `no module "g"`}},
+		"OtherName":   {whole + "fqfn: public/default/g\n", []string{"fqfn: "}},
 	}
-	got := runLine(t, nil, "", "run", "-f", filepath.Join(dir, "f.yaml"), "--pulsar", "pulsar://localhost:1")
-	for _, want := range []string{`/b"].schemaType: `, "deadLetterTopic: ", "Set maxMessageRetries,", "producerConfig.compressionType: "} {
-		if got.code != ExitFailure || !strings.Contains(got.err.Error(), want) {
-			t.Errorf("exit code %d, no %q in: %v", got.code, want, got.err)
-		}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range map[string]string{"f.py": "def f(m, c):\n    return m\n", "f.yaml": c.file} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := runLine(t, nil, "", "run", "-f", filepath.Join(dir, "f.yaml"), "--pulsar", "pulsar://localhost:1")
+			for _, want := range c.want {
+				if got.code != ExitFailure || !strings.Contains(got.err.Error(), want) {
+					t.Errorf("exit code %d, no %q in: %v", got.code, want, got.err)
+				}
+			}
+		})
 	}
 }
 

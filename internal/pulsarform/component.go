@@ -46,12 +46,19 @@ func (c FunctionConfig) component() (spec.Component, envelope) {
 }
 
 // nameFromFQFN fills the name in from tenant/namespace/name where it is given so.
+// One that says something else than the name beside it is kept, to be refused.
 func nameFromFQFN(c *spec.Component, fqfn string) {
 	parts := strings.Split(fqfn, "/")
-	if len(parts) != 3 || c.Tenant+c.Namespace+c.Name != "" {
+	for i, said := range []*string{&c.Tenant, &c.Namespace, &c.Name} {
+		if fqfn == "" || len(parts) == 3 && (*said == "" || *said == parts[i]) {
+			continue
+		}
+		c.Extra = putExtraString(c.Extra, "fqfn", fqfn)
 		return
 	}
-	c.Tenant, c.Namespace, c.Name = parts[0], parts[1], parts[2]
+	if fqfn != "" {
+		c.Tenant, c.Namespace, c.Name = parts[0], parts[1], parts[2]
+	}
 }
 
 // finish adds what all three models hold in the same way.

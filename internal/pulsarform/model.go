@@ -67,7 +67,48 @@ func fieldError(name string, err error) error {
 	if inner, ok := errors.AsType[*FieldError](err); ok {
 		return &FieldError{Path: path + "." + inner.Path, Err: inner.Err}
 	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		err = fmt.Errorf("it is %s and must be %s", written(wrong.Value), wanted(wrong.Type))
+	}
 	return &FieldError{Path: path, Err: err}
+}
+
+// written is what a value of JSON is in words.
+func written(value string) string {
+	kind, _, _ := strings.Cut(value, " ") // of a number its text follows
+	switch kind {
+	case "string":
+		return "text"
+	case "bool":
+		return "true or false"
+	case "number":
+		return "a number"
+	case "array":
+		return "a list"
+	default:
+		return "an object"
+	}
+}
+
+// wanted is what a Go type takes, in the same words.
+func wanted(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.String:
+		return "text"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Slice:
+		return "a list"
+	case t.Kind() == reflect.Float64:
+		return "a number"
+	case t.ConvertibleTo(reflect.TypeFor[int]()):
+		return "a whole number that is not too large"
+	default:
+		return "an object"
+	}
 }
 
 // marshalModel is the inverse of unmarshalModel: unset fields (nil) are left out, and

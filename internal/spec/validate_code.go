@@ -79,6 +79,16 @@ func (f findings) code(runtime string, c Code) {
 	rule := ruleOf(runtime)
 	f.field("file").extension(runtime, rule, c.File)
 	f.field("class").class(runtime, rule, c.Class)
+	f.field("class").module(runtime, c)
+}
+
+// module holds a class without a dot against the file: it is the module's name.
+func (f findings) module(runtime string, c Code) {
+	stem, ok := strings.CutSuffix(path.Base(strings.ReplaceAll(c.File, `\`, "/")), ".py")
+	if runtime != "python" || !ok || c.Class == "" || c.Class == stem || strings.Contains(c.Class, ".") {
+		return
+	}
+	f.failf(fmt.Sprintf("Write %q for the function process in it, or %q.", stem, stem+"."+c.Class), "%s.py is no module %q.", stem, c.Class)
 }
 
 func (f findings) extension(runtime string, rule runtimeRule, file string) {

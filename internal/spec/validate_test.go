@@ -83,6 +83,7 @@ func TestValidateComponent(t *testing.T) {
 
 		"NoClass":         {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "" }, want: []string{"runtime.python.class"}},
 		"PlainModule":     {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "enrich" }},
+		"OtherModule":     {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "enrichh" }, want: []string{"runtime.python.class"}},
 		"HalfAClass":      {base: function, edit: func(c *Component) { c.Runtime.Python.Class = "enrich." }, want: []string{"runtime.python.class"}},
 		"WheelNeedsClass": {base: function, edit: func(c *Component) { c.Runtime.Python = &Code{File: "a.whl"} }, want: []string{"runtime.python.class"}},
 		"PythonFileKind":  {base: function, edit: func(c *Component) { c.Runtime.Python.File = "enrich.js" }, want: []string{"runtime.python.file"}},

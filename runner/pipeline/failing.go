@@ -143,6 +143,9 @@ func (l *lane) bury(ctx context.Context, dead []Message) (int, error) {
 	}
 	n, err := l.DeadLetter.Write(ctx, dead)
 	l.Observer.DeadLettered(n)
+	if n > 0 {
+		l.told.deadLetters(time.Now(), l.Logger, l.source.Name(), dead[:n])
+	}
 	if err != nil && n < len(dead) {
 		l.failed(SinkFailure, fmt.Errorf("dead letter, the message is kept: %w", err))
 		return n, err

@@ -61,6 +61,8 @@ def _from_file(file, class_name):
         return getattr(module, attr)
     if not module_name and hasattr(module, "process"):
         return module  # Pulsar's plain form: the class name is the module's
+    if not module_name:
+        raise Failed("ClassNotFound", "%s has neither %r nor a function process. It has: %s" % (os.path.basename(file), attr, _names(module)))
     raise Failed("ClassNotFound", "%s has no %r. It has: %s" % (os.path.basename(file), attr, _names(module)))
 
 
