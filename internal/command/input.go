@@ -116,10 +116,10 @@ func (a *app) readComponent(file string, platform spec.Platform) (c spec.Compone
 	unread := resolveCode(&c, folder(file))
 	c = spec.DefaultComponent(c)
 	problems = refused(spec.ValidateComponent(c), spec.Honour(platform, c))
-	if path, code := codePath(c); code != nil && code.File == "" && code.URL == "" {
-		unread = errors.New("nothing says where the code is")
-		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: unread.Error() + ".", Hint: "Name its file."})
-	} else if unread != nil {
+	switch path, code := codePath(c); {
+	case code != nil && code.File == "" && code.URL == "" && code.SHA256 != "": // as a platform tells of what it holds
+		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: "A digest says which code it is and not where.", Hint: "Name its file."})
+	case unread != nil:
 		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: unread.Error() + ".", Hint: "It is looked for beside " + file + "."})
 	}
 	return c, tell, tell(problems)

@@ -4,6 +4,7 @@ package instance_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +14,21 @@ import (
 	"github.com/functionmesh/terraform-provider-functionmesh/internal/wire"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats"
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/broker/nats/natstest"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/instance"
+	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
 )
 
 // embeddedWith runs a Python function between two topics of an embedded broker, feeds it
 // and returns the broker.
 func embeddedWith(t *testing.T, code string, change func(*wire.File), values ...string) wire.Broker {
+	t.Helper()
+	f := embeddedFile(t, code, change, values...)
+	start(t, f)
+	return f.Brokers[""]
+}
+
+// embeddedFile is embeddedWith without running anything.
+func embeddedFile(t *testing.T, code string, change func(*wire.File), values ...string) wire.File {
 	t.Helper()
 	need(t, "python3")
 	place := filepath.Join(t.TempDir(), "f.py")
@@ -34,14 +45,13 @@ func embeddedWith(t *testing.T, code string, change func(*wire.File), values ...
 	f.Source = wire.Source{Inputs: []wire.Input{{Topic: embedded("in")}}, Subscription: sub}
 	f.Sink = wire.Sink{Output: &wire.Output{Topic: embedded("out")}}
 	change(&f)
-	start(t, f)
 	js := natstest.Connect(t, broker)
 	for _, v := range values {
 		if _, err := js.Publish(t.Context(), wire.Subject(embedded("in"), 0), []byte(v)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return broker
+	return f
 }
 
 func embedded(topic string) string { return "persistent://public/default/" + topic }
@@ -87,5 +97,45 @@ func TestManualOnTheEmbeddedBroker(t *testing.T) {
 	eventually(t, "one message is left", func() bool {
 		info, err := consumer.Info(t.Context())
 		return err == nil && info.NumAckPending == 1 && info.NumPending == 0
+	})
+}
+
+// User code that dies knows nothing of what it had kept: the instance ends, so that the
+// next one gets it again.
+func TestManualOfAProcessThatDies(t *testing.T) {
+	code := `
+import os
+
+DIED = "` + filepath.ToSlash(filepath.Join(t.TempDir(), "died")) + `"
+
+
+def process(input, context):
+    if not os.path.exists(DIED):
+        if input == "keep":
+            return input
+        open(DIED, "w").close()
+        os._exit(1)
+    context.ack(context.get_message_id(), context.get_current_message_topic_name())
+    return input
+`
+	f := embeddedFile(t, code, func(f *wire.File) { f.Delivery.Guarantee = "manual" }, "keep")
+	b := f.Brokers[""]
+	first := start(t, f)
+	next(t, b, "out", 1) // it is kept
+	js := natstest.Connect(t, b)
+	if _, err := js.Publish(t.Context(), wire.Subject(embedded("in"), 0), []byte("die")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-first.done; !errors.Is(err, pipeline.ErrForgotten) || instance.ExitCode(err) == wire.ExitTerminal {
+		t.Fatalf("it ended with %v", err)
+	}
+	start(t, f)
+	consumer, err := js.Consumer(t.Context(), wire.StreamName(embedded("in")), wire.ConsumerName("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "everything is acknowledged", func() bool {
+		info, err := consumer.Info(t.Context())
+		return err == nil && info.NumAckPending == 0 && info.NumPending == 0
 	})
 }

@@ -46,6 +46,14 @@ func (s *slowCall) Reuse(results []pipeline.Result) {
 	}
 }
 
+// Replaced tells of a runtime whose user code may begin anew.
+func (s *slowCall) Replaced() int64 {
+	if r, ok := s.Function.(pipeline.Replacing); ok {
+		return r.Replaced()
+	}
+	return 0
+}
+
 // Invoke runs user code and reports it, once, when it takes long.
 func (s *slowCall) Invoke(ctx context.Context, in []pipeline.Message) ([]pipeline.Result, error) {
 	n := int64(len(in))

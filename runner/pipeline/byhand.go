@@ -97,6 +97,17 @@ func (h *hands) find(from origin) *hand {
 	return nil
 }
 
+// unacknowledged is how many messages of all lanes wait for user code.
+func (h *hands) unacknowledged() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, o := range h.open {
+		n += o.lane.Unacknowledged()
+	}
+	return n
+}
+
 // defers keeps what another lane was told until the lane has settled what is under way;
 // false: nothing is.
 func (h *hands) defers(to *hand, acks []Ack) bool {
@@ -144,7 +155,25 @@ func (l *lane) byHand(ctx context.Context, w *work) error {
 		return nil
 	}
 	w.acks = append(w.acks, l.hands.due(l.hand)...)
-	return l.acknowledge(ctx, w.acks)
+	if err := l.acknowledge(ctx, w.acks); err != nil {
+		return err
+	}
+	return l.forgotten()
+}
+
+// forgotten ends the instance when nobody is left who could acknowledge what is open.
+func (l *lane) forgotten() error {
+	user, ok := l.function.(Replacing)
+	if !ok {
+		return nil
+	}
+	if n := user.Replaced(); n != l.replaced {
+		l.replaced = n
+		if l.hands.unacknowledged() > 0 {
+			return ErrForgotten
+		}
+	}
+	return nil
 }
 
 // acknowledge carries out what user code decided, for each partition at once.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -129,6 +130,45 @@ func TestManualAcknowledgesOnceForAllAttempts(t *testing.T) {
 			slices.Sort(got)
 			same(t, "acknowledged", numbers(3), got)
 			same(t, "calls of the one that failed", 2, calls)
+		})
+	}
+}
+
+// forgetful is user code that began anew.
+type forgetful struct {
+	runnertest.Each
+	times *atomic.Int64
+}
+
+func (f forgetful) Replaced() int64 { return f.times.Load() }
+func (f forgetful) ForLane(context.Context, int) (pipeline.Function, error) {
+	return f, nil
+}
+
+// What user code had not acknowledged when it ended is given back, and an instance whose
+// user code had acknowledged everything goes on.
+func TestManualOfUserCodeThatEnds(t *testing.T) {
+	for name, keeps := range map[string]bool{"Keeping": true, "KeepingNothing": false} {
+		t.Run(name, func(t *testing.T) {
+			f := byHand(12)
+			var times atomic.Int64
+			times.Store(7) // in lanes before
+			f.config.Functions = forgetful{func(_ context.Context, m pipeline.Message) pipeline.Result {
+				switch string(m.Value) {
+				case "2":
+					return pipeline.Result{Done: !keeps}
+				case "7":
+					times.Add(1)
+				}
+				return pipeline.Result{Done: true}
+			}, &times}
+			err := f.run(t)
+			if keeps != errors.Is(err, pipeline.ErrForgotten) || !keeps && err != nil {
+				t.Errorf("the instance ended with %v", err)
+			}
+			if slices.Contains(f.lane.Settled(), "2") == keeps || slices.Contains(f.lane.Settled(), "12") == keeps {
+				t.Errorf("acknowledged %v", f.lane.Settled())
+			}
 		})
 	}
 }

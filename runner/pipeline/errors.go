@@ -36,6 +36,11 @@ func (e *MessageError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *MessageError) Unwrap() error { return e.Err }
 
+// ErrForgotten is returned by Run when user code ended and began anew while messages waited
+// for its acknowledgement (guarantee manual): it knows nothing of them. They are delivered
+// again to the next instance.
+var ErrForgotten = errors.New("user code began anew and knows nothing of messages that it had not acknowledged; the next instance gets them again")
+
 // ErrGrace is returned by Run when draining took longer than the grace period. What
 // was not settled by then is delivered again to the next instance.
 var ErrGrace = errors.New("not drained within the grace period")

@@ -19,6 +19,7 @@ type lane struct {
 	releaser Releaser // nil: batches are garbage
 	reuser   Reuser   // nil: results are garbage
 	hand     *hand    // nil: user code does not acknowledge
+	replaced int64    // how often user code had begun anew
 	retry    waits
 	pace     *pace
 	once     bool // at-most-once
@@ -56,6 +57,9 @@ func newLane(ctx context.Context, r *run, source Lane, f Function, number int) (
 		var err error
 		if l.hand, err = r.hands.add(source); err != nil {
 			return nil, err
+		}
+		if user, ok := f.(Replacing); ok {
+			l.replaced = user.Replaced()
 		}
 	}
 	if s, ok := r.Sink.(Asynchronous); ok {

@@ -151,6 +151,13 @@ type Reuser interface {
 	Reuse(results []Result)
 }
 
+// Replacing is a Function whose user code may end, and begin anew without what it knew.
+type Replacing interface {
+	// Replaced is how often it has, of all lanes that share the user code. It may be
+	// called beside Invoke.
+	Replaced() int64
+}
+
 // Sink takes results.
 type Sink interface {
 	// Write returns nil once every message is durable (confirmed by the broker,

@@ -45,8 +45,9 @@ type Functions struct {
 	tail    *guard.Tail
 	pool    sync.Pool // of *frame.Results
 	id      atomic.Uint64
-	slots   chan int // not in use
-	shared  *shared  // nil: everything goes through the pipes
+	slots   chan int     // not in use
+	ended   atomic.Int64 // workers that broke
+	shared  *shared      // nil: everything goes through the pipes
 
 	mu     sync.Mutex // guards what follows
 	worker *worker    // nil: none runs, the next call starts one
@@ -140,6 +141,9 @@ func (l *lane) Reuse(results []pipeline.Result) {
 		l.functions.pool.Put(owner)
 	}
 }
+
+// Replaced is how many workers broke.
+func (l *lane) Replaced() int64 { return l.functions.ended.Load() }
 
 // Close leaves the worker to the other lanes.
 func (l *lane) Close(context.Context) error { return nil }
@@ -253,6 +257,7 @@ func (f *Functions) ensure(ctx context.Context) (*worker, error) {
 // kills, which Isolate then finds.
 func (f *Functions) broken(ctx context.Context, w *worker, cause error, isolating bool) error {
 	exit := w.end(cause)
+	f.ended.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.worker == w {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/functionmesh/terraform-provider-functionmesh/runner/pipeline"
@@ -24,6 +25,7 @@ type lane struct {
 	buf       []byte
 	id        uint64
 	pace      time.Duration // that one message took lately
+	replaced  atomic.Int64
 }
 
 // Invoke runs the guest on the batch.
@@ -154,12 +156,16 @@ func (l *lane) process(ctx context.Context) (*frame.Results, error) {
 func (l *lane) replace(ctx context.Context, cause error) error {
 	g := l.guest
 	l.guest = nil
+	l.replaced.Add(1)
 	closeErr := g.module.Close(context.WithoutCancel(ctx))
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), closeErr)
 	}
 	return &guard.LimitError{Text: g.failure(cause, l.functions.opts)}
 }
+
+// Replaced is how many guests broke.
+func (l *lane) Replaced() int64 { return l.replaced.Load() }
 
 // Close drops the lane's guest.
 func (l *lane) Close(ctx context.Context) error {
