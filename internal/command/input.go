@@ -115,14 +115,23 @@ func (a *app) readComponent(file string, platform spec.Platform) (c spec.Compone
 	}
 	unread := resolveCode(&c, folder(file))
 	c = spec.DefaultComponent(c)
-	problems = refused(spec.ValidateComponent(c), spec.Honour(platform, c))
-	switch path, code := codePath(c); {
-	case code != nil && code.File == "" && code.URL == "" && code.SHA256 != "": // as a platform tells of what it holds
-		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: "A digest says which code it is and not where.", Hint: "Name its file."})
-	case unread != nil:
-		problems = append(problems, spec.Problem{Path: path, Severity: spec.SeverityError, Message: unread.Error() + ".", Hint: "It is looked for beside " + file + "."})
-	}
+	problems = append(refused(spec.ValidateComponent(c), spec.Honour(platform, c)), codeProblems(c, file, unread)...)
 	return c, tell, tell(problems)
+}
+
+// codeProblems are those of code that the file does not name, or that cannot be read.
+func codeProblems(c spec.Component, file string, unread error) []spec.Problem {
+	path, code := codePath(c)
+	problem := spec.Problem{Path: path, Severity: spec.SeverityError}
+	switch {
+	case code != nil && code.File == "" && code.URL == "" && code.SHA256 != "": // as a platform tells of what it holds
+		problem.Message, problem.Hint = "A digest says which code it is and not where.", "Name its file."
+	case unread != nil:
+		problem.Message, problem.Hint = unread.Error()+".", "It is looked for beside "+file+"."
+	default:
+		return nil
+	}
+	return []spec.Problem{problem}
 }
 
 // codePath is where a function names its file.

@@ -213,19 +213,22 @@ func (r *Results) settled(c *cursor, in []pipeline.Message) {
 			return
 		}
 		last = i
-		into := &r.Results[i]
-		if said == ackItself && into.Acks == nil {
-			into.Done = true
-			continue
+		switch {
+		case said != ackItself:
+			r.said(i, c.ack(said == ackAgain, &topic))
+		case r.Results[i].Acks == nil:
+			r.Results[i].Done = true
+		default: // what was said of it before goes first
+			r.said(i, pipeline.Ack{Topic: in[i].Topic, Partition: in[i].Partition, Position: in[i].Position})
 		}
-		a := pipeline.Ack{Topic: in[i].Topic, Partition: in[i].Partition, Position: in[i].Position}
-		if said != ackItself {
-			a = c.ack(said == ackAgain, &topic)
-		}
-		r.acks = append(r.acks, a)
-		at := len(r.acks)
-		into.Acks = r.acks[at-len(into.Acks)-1 : at : at]
 	}
+}
+
+// said adds an acknowledgement to a result; those of one follow each other.
+func (r *Results) said(i int, a pipeline.Ack) {
+	r.acks = append(r.acks, a)
+	at, into := len(r.acks), &r.Results[i]
+	into.Acks = r.acks[at-len(into.Acks)-1 : at : at]
 }
 
 // DecodeProgress reads a PROGRESS payload.
