@@ -131,28 +131,36 @@ func (l *lane) accept(ctx context.Context, d *subscription.Delivery) error {
 	return nil
 }
 
-// reconnected is for the first delivery over another connection. A broker that was lost
-// may not have written down what it had confirmed. One that closed the consumer has, as
-// far as it had begun to: what it confirmed in the last moments before it may deliver
-// again. Whatever else comes again comes because somebody moved the subscription back.
+// reconnected is for the first delivery over another connection. R2: a repeat is worse than
+// what a subscription loses that is moved a moment back, so with at-most-once what a broker
+// may not have written down is remembered.
 func (l *lane) reconnected(incarnation uint64) {
 	l.incarnation = incarnation
 	crashed, closed := l.crashed.Swap(false), time.Unix(0, l.closed.Load())
-	if crashed {
+	if crashed || !l.once {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settled.forget()
-	if l.once { // R2: a repeat is worse than what a subscription loses that is moved a moment back
-		l.settled.learn(&l.lately, closed, time.Now())
-	}
+	l.settled.learn(&l.lately, closed, time.Now())
 }
 
-// lost notes that the connection ended or that the broker closed the consumer.
+// lost notes that the connection ended or that the broker closed the consumer. A broker
+// that was lost may not have written down what it had confirmed. One that closed the
+// consumer has, as far as it had begun to: what it confirmed in the last moments before it
+// may deliver again. Whatever else comes again comes because somebody moved the
+// subscription back, or because it was under way: that is settled from now on, maybe
+// before the first delivery is read, and must be known then.
 func (l *lane) lost(crashed bool) {
 	l.closed.Store(time.Now().UnixNano())
 	l.crashed.Store(crashed)
+	if crashed || l.once {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settled.forget()
 }
 
 // admit decides what becomes of a delivery; nil: nothing of it is handed out.

@@ -213,8 +213,28 @@ func TestLaneKnowsItsOwn(t *testing.T) {
 	}
 	settle(t, l, second)
 	b.queue, b.incarnation = nil, 3 // closed by the broker: whoever moved the subscription back means it
+	l.lost(false)
 	b.deliver(0, 2, 0)
 	if diff := cmp.Diff([]string{"0.0", "0.1"}, textsOf(read(t, l, 100))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What was under way while a broker closed the consumer, and is settled before what is
+// delivered again is read, is not handed out again.
+func TestLaneKnowsWhatItSettledMeanwhile(t *testing.T) {
+	b, l := testLane(t, laneOptions{ordered: true})
+	b.deliver(0, 1, 0)
+	settle(t, l, read(t, l, 100))
+	b.deliver(1, 1, 0)
+	underWay := read(t, l, 100)
+	l.lost(false)
+	b.incarnation = 2
+	for e := range int64(3) { // and the subscription was moved back to 0
+		b.deliver(e, 1, 0)
+	}
+	settle(t, l, underWay)
+	if diff := cmp.Diff([]string{"0.0", "2.0"}, textsOf(read(t, l, 100))); diff != "" {
 		t.Error(diff)
 	}
 }
