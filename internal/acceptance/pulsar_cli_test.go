@@ -77,12 +77,12 @@ func TestPulsarRefusesBadSettingsInTheForeground(t *testing.T) {
 		more  string
 		words []string
 	}{
-		"SharedEffectively": {"processingGuarantees: EFFECTIVELY_ONCE\nretainKeyOrdering: true\n", []string{"effectively_once"}},
+		"SharedEffectively": {"processingGuarantees: EFFECTIVELY_ONCE\nretainKeyOrdering: true\n", []string{"EFFECTIVELY_ONCE", "retainKeyOrdering"}},
 		"Deduplication":     {"processingGuarantees: EFFECTIVELY_ONCE\n", []string{"processing_guarantees", "set-deduplication"}},
-		"Compression":       {"producerConfig: {compressionType: BROTLI}\n", []string{"output.producer.compression", "lz4"}},
+		"Compression":       {"producerConfig: {compressionType: BROTLI}\n", []string{"producerConfig.compressionType", "lz4"}},
 		"Several":           {"parallelism: 3\n", []string{"parallelism"}},
-		"DeadLetter":        {"deadLetterTopic: dead\n", []string{"dead_letter_topic", "max_message_retries"}},
-		"RegexAndName":      {"inputSpecs: {a.*: {regexPattern: true}, b: {}}\n", []string{`a.*"].regex`}},
+		"DeadLetter":        {"deadLetterTopic: dead\n", []string{"deadLetterTopic", "maxMessageRetries"}},
+		"RegexAndName":      {"inputSpecs: {a.*: {regexPattern: true}, b: {}}\n", []string{`a.*"].regexPattern`}},
 		"Unknown":           {"windowConfig: {windowLengthCount: 5}\n", []string{"windowConfig"}},
 	} {
 		t.Run(name, func(t *testing.T) {
