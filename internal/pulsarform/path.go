@@ -20,19 +20,17 @@ func PathOf(kind spec.Kind, p spec.Path) spec.Path {
 	}
 	out, n := renamed(kind, steps)
 	for ; n < len(steps); n++ {
-		switch step := steps[n]; {
+		step := steps[n]
+		switch {
 		case step.Name == "extra" && !step.Key && n+1 < len(steps):
 			n++ // what is extra in spec stands beside the rest in Pulsar's models
-			out = out.Field(steps[n].Name)
-		case step.Index:
-			out += spec.Path("[" + step.Name + "]")
-		case step.Key:
-			out = out.Key(step.Name)
-		default:
-			out = out.Field(camel(step.Name))
+			step = spec.Step{Name: steps[n].Name}
+		case !step.Key:
+			step.Name = camel(step.Name)
 		}
+		out = append(out, step)
 	}
-	return out
+	return spec.JoinPath(out)
 }
 
 // InWords is a problem of a component as a reader of Pulsar's configuration knows it: its
@@ -59,7 +57,7 @@ func inWords(kind spec.Kind, text string) string {
 
 // renamed is the place of the longest part of a path that has another name, and how many
 // steps that is.
-func renamed(kind spec.Kind, steps []spec.Step) (to spec.Path, n int) {
+func renamed(kind spec.Kind, steps []spec.Step) (to []spec.Step, n int) {
 	for n := len(steps); n > 0; n-- {
 		keys, pattern := keysOf(steps[:n])
 		words, ok := pulsarWords(kind, pattern)
@@ -68,22 +66,22 @@ func renamed(kind spec.Kind, steps []spec.Step) (to spec.Path, n int) {
 		}
 		for word := range strings.SplitSeq(words, ".") {
 			if word == "*" {
-				to, keys = to.Key(keys[0]), keys[1:]
+				to, keys = append(to, keys[0]), keys[1:]
 			} else {
-				to = to.Field(word)
+				to = append(to, spec.Step{Name: word})
 			}
 		}
 		return to, n
 	}
-	return "", 0
+	return nil, 0
 }
 
 // keysOf splits steps into their keys and their pattern, which has a * for each.
-func keysOf(steps []spec.Step) (keys []string, pattern string) {
+func keysOf(steps []spec.Step) (keys []spec.Step, pattern string) {
 	names := make([]string, len(steps))
 	for i, step := range steps {
 		if names[i] = step.Name; step.Key {
-			keys, names[i] = append(keys, step.Name), "*"
+			keys, names[i] = append(keys, step), "*"
 		}
 	}
 	return keys, strings.Join(names, ".")

@@ -59,7 +59,7 @@ func TestEverySettingHasAPlaceInPulsarsForm(t *testing.T) {
 			if !slices.ContainsFunc(spec.Runners(), func(r spec.Runner) bool { return has(r, row.Cells[slices.Index(spec.Runners(), r)]) }) {
 				continue
 			}
-			at, err := spec.ParsePath(PathOf(kind, joined(steps)))
+			at, err := spec.ParsePath(PathOf(kind, spec.JoinPath(steps)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,24 +68,13 @@ func TestEverySettingHasAPlaceInPulsarsForm(t *testing.T) {
 			}
 			placed++
 			if defect := stray(reflect.TypeOf(model), at); defect != "" {
-				t.Errorf("%s %s becomes %s, which has no %s", kind, row.Setting, PathOf(kind, joined(steps)), defect)
+				t.Errorf("%s %s becomes %s, which has no %s", kind, row.Setting, PathOf(kind, spec.JoinPath(steps)), defect)
 			}
 		}
 	}
 	if placed < 50 {
 		t.Errorf("%d settings were looked for", placed)
 	}
-}
-
-func joined(steps []spec.Step) (p spec.Path) {
-	for _, s := range steps {
-		if s.Key {
-			p = p.Key(s.Name)
-		} else {
-			p = p.Field(s.Name)
-		}
-	}
-	return p
 }
 
 // stray is the first step that a model has no field for.

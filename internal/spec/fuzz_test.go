@@ -57,9 +57,9 @@ func FuzzPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ParsePath(joinPath(steps))
+		again, err := ParsePath(JoinPath(steps))
 		if err != nil {
-			t.Fatalf("%q became %q: %v", text, joinPath(steps), err)
+			t.Fatalf("%q became %q: %v", text, JoinPath(steps), err)
 		}
 		if diff := cmp.Diff(steps, again); diff != "" {
 			t.Errorf("%q (-first +second):\n%s", text, diff)

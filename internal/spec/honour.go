@@ -68,7 +68,7 @@ func (s Setting) place(at Path) Path {
 	if !deep || err != nil {
 		return at
 	}
-	return joinPath(steps[:strings.Count(parent, ".")+strings.Count(parent, "[*]")+1])
+	return JoinPath(steps[:strings.Count(parent, ".")+strings.Count(parent, "[*]")+1])
 }
 
 func lookUp(table []Setting, platform Platform, c Component, set leaf) Setting {

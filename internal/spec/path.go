@@ -31,8 +31,8 @@ func ParsePath(p Path) ([]Step, error) {
 	return steps, nil
 }
 
-// joinPath is the inverse of ParsePath.
-func joinPath(steps []Step) Path {
+// JoinPath is the inverse of ParsePath.
+func JoinPath(steps []Step) Path {
 	var p Path
 	for _, step := range steps {
 		switch {

@@ -41,10 +41,11 @@ func newLane(ctx context.Context, r *run, source Lane, f Function, number int) (
 		once:  r.Delivery.Guarantee == AtMostOnce,
 		exact: r.Delivery.Guarantee == EffectivelyOnce,
 	}
-	l.pace = newPace(r.Limits.BatchMessages, 0)
+	most := r.Limits.BatchMessages
 	if l.once {
-		l.pace = newPace(r.Limits.BatchMessages, r.Limits.ClaimMessages)
+		most = r.Limits.ClaimMessages
 	}
+	l.pace = newPace(r.Limits.BatchMessages, most)
 	switch {
 	case r.Functions == nil:
 		l.forward = ForwardNothing

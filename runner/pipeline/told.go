@@ -37,7 +37,7 @@ func (t *told) deadLetters(now time.Time, logger *slog.Logger, lane string, lett
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.dead += len(letters)
-	if t.dead == 0 || !t.buried.IsZero() && now.Sub(t.buried) < tellEvery {
+	if !t.buried.IsZero() && now.Sub(t.buried) < tellEvery {
 		return
 	}
 	logger.Warn("messages became dead letters after their last retry", "lane", lane, "messages", t.dead, "reason", letters[len(letters)-1].Properties[DeadReason])

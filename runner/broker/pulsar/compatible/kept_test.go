@@ -36,7 +36,10 @@ func TestPulsarByHandOverAnotherConnection(t *testing.T) {
 			if diff := cmp.Diff([]string{"w-0000"}, valuesOf(read(t, l, 1, done))); diff != "" {
 				t.Fatal(diff)
 			}
-			hand := l.(pipeline.ByHand) //nolint:forcetypeassert // see TestPulsarByHand
+			hand, ok := l.(pipeline.ByHand)
+			if !ok {
+				t.Fatalf("%T cannot be acknowledged by hand", l)
+			}
 			var acks []pipeline.Ack
 			for i := range all[:3] {
 				acks = append(acks, pipeline.Ack{Topic: topic, Partition: all[i].Partition, Position: all[i].Position})
